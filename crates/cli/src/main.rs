@@ -1,0 +1,2 @@
+//! Owns the `plumb` command line.
+fn main() {}

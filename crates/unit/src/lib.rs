@@ -1,0 +1,13 @@
+//! Owns nodes and units: what is to be deployed, from where, to where and under which policy. Plain data, no engine.
+
+mod inventory;
+mod key;
+mod policy;
+mod source;
+mod unit;
+
+pub use inventory::{Evidence, Inventory, InventoryItem};
+pub use key::{NodeKey, NodeKind};
+pub use policy::{Drift, FieldEffect, FieldRule, FieldScope, OnDelete, Policy, SyncMode};
+pub use source::{CommitInfo, Credentials, GitRef, GitSource, Revision, Revisions, SecretRef};
+pub use unit::{Node, ServiceAccountRef, SourceSpec, Step, StepKind, Target, Unit};

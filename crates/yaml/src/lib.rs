@@ -1,0 +1,1 @@
+//! Owns YAML: documents with positions, read as Go's libraries read them.

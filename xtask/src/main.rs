@@ -1,0 +1,2 @@
+//! Owns the developer commands.
+fn main() {}
