@@ -1,2 +1,46 @@
-//! Owns the developer commands.
-fn main() {}
+//! Owns the menu of developer commands: `demo`, `test`, `check`, `bench`, `record`.
+
+#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "xtask is a program for developers: it runs tools and talks to a terminal")]
+
+mod bench;
+mod demo;
+mod record;
+mod setup;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "cargo xtask COMMAND
+
+  demo [--check] [--kubeconfig FILE --context NAME]
+                      watch a commit become a running, self-healing system; --check asserts each step and ends
+  test [--long]       everything CI runs: check, then every test on a real control plane
+  check               formatting, lints, the tidy rules
+  bench [NAME…]       the figures of docs/benchmarks.md, side by side with their peers
+  record schema       ask the real API server again what it says of its kinds";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["demo", options @ ..] => demo::Options::parse(options).and_then(demo::run),
+        ["test"] => test::run(false),
+        ["test", "--long"] => test::run(true),
+        ["check"] => test::check(),
+        ["bench", names @ ..] => bench::run(names),
+        ["record", "schema"] => record::schema(),
+        ["tidy"] => test::tidy_only(),
+        _ => {
+            println!("{USAGE}");
+            return ExitCode::from(if matches!(words.as_slice(), [] | ["help" | "--help" | "-h"]) { 0 } else { 2 });
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! Owns the command line's grammar: what may be typed, and nothing of what it does.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Keep running systems plumb with what Git says
+#[derive(Debug, Parser)]
+#[command(name = "plumb", version, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// The options that every command takes
+    #[command(flatten)]
+    pub(crate) global: Global,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// Namespace of the unit or of objects that name none
+    #[arg(short, long, global = true)]
+    pub(crate) namespace: Option<String>,
+    /// Output format
+    #[arg(short, long, global = true, value_enum)]
+    pub(crate) output: Option<Format>,
+    /// Kubeconfig file
+    #[arg(long, global = true, env = "KUBECONFIG")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Kubeconfig context
+    #[arg(long, global = true)]
+    pub(crate) context: Option<String>,
+    /// Socket of the running `plumb serve`
+    #[arg(long, global = true, env = "PLUMB_SOCKET")]
+    pub(crate) socket: Option<PathBuf>,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// One JSON document, in the shape docs/cli-output.md describes
+    Json,
+    /// The same as YAML
+    Yaml,
+    /// Names only
+    Name,
+    /// More columns
+    Wide,
+}
+
+/// What `plumb` does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print the manifests, offline
+    Render(PathArgs),
+    /// Bring a folder's manifests to a cluster once
+    Apply(ApplyArgs),
+    /// Show what differs between a folder or unit and the cluster
+    Diff(DiffArgs),
+    /// List units
+    Get(GetArgs),
+    /// Show how units do, and what each waits for
+    Status(OptionalUnit),
+    /// Show a unit's objects and what they own
+    Tree(UnitArg),
+    /// Show recent events of a unit's objects
+    Events(UnitArg),
+    /// Show a unit's past syncs
+    History(HistoryArgs),
+    /// Bring a unit back to an earlier state and hold it there
+    Rollback(RollbackArgs),
+    /// Fetch and sync a unit now
+    Reconcile(RequestArgs),
+    /// Stop syncing a unit by itself
+    Suspend(SuspendArgs),
+    /// Let a suspended or rolled back unit follow its source again
+    Resume(RequestArgs),
+    /// Let a held plan run
+    Approve(ApproveArgs),
+    /// Delete a unit's objects
+    Delete(DeleteArgs),
+    /// Run the operator
+    Serve(Box<ServeArgs>),
+}
+
+/// A folder or file of manifests.
+#[derive(Debug, Args)]
+pub(crate) struct PathArgs {
+    /// Folder, file, or unit of the running `plumb serve`
+    pub(crate) path: String,
+}
+
+/// Options of `apply`.
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    /// Folder or file, or unit of the running `plumb serve`
+    pub(crate) path: String,
+    /// Print the plan and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Name of the unit that will own the objects; the folder's name when left out
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Take over objects that others manage
+    #[arg(long)]
+    pub(crate) adopt: bool,
+    /// Let a deletion run that would otherwise wait for approval
+    #[arg(long)]
+    pub(crate) approve: bool,
+    /// How long to wait for health
+    #[arg(long, default_value = "5m", value_parser = duration)]
+    pub(crate) timeout: Duration,
+}
+
+/// Options of `diff`.
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// Folder or file, or unit of the running `plumb serve`
+    pub(crate) path: String,
+    /// Compare with the cluster
+    #[arg(long, required = true)]
+    pub(crate) live: bool,
+    /// Name of the unit that owns the objects; the folder's name when left out
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+}
+
+/// What `get` lists.
+#[derive(Debug, Args)]
+pub(crate) struct GetArgs {
+    /// What to list
+    #[arg(value_enum)]
+    pub(crate) what: Listing,
+}
+
+/// What can be listed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Listing {
+    /// The units
+    #[value(alias = "unit")]
+    Units,
+}
+
+/// A unit, or all.
+#[derive(Debug, Args)]
+pub(crate) struct OptionalUnit {
+    /// `NAME` or `NAMESPACE/NAME`; all units when left out
+    pub(crate) unit: Option<String>,
+}
+
+/// One unit.
+#[derive(Debug, Args)]
+pub(crate) struct UnitArg {
+    /// `NAME` or `NAMESPACE/NAME`
+    pub(crate) unit: String,
+}
+
+/// Options of `history`.
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// `NAME` or `NAMESPACE/NAME`
+    pub(crate) unit: String,
+    /// How many syncs
+    #[arg(long, default_value_t = 20)]
+    pub(crate) limit: u32,
+    /// One sync in full
+    #[arg(long)]
+    pub(crate) sync: Option<i64>,
+}
+
+/// Options of `rollback`.
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArgs {
+    /// `NAME` or `NAMESPACE/NAME`
+    pub(crate) unit: String,
+    /// Which sync of `plumb history` to go back to; the last good one of another revision when left out
+    #[arg(long)]
+    pub(crate) to: Option<i64>,
+    /// Why, for the history
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Return at once
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+/// Options of requests that only name a unit.
+#[derive(Debug, Args)]
+pub(crate) struct RequestArgs {
+    /// `NAME` or `NAMESPACE/NAME`
+    pub(crate) unit: String,
+    /// Why, for the history
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Return at once
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+/// Options of `suspend`.
+#[derive(Debug, Args)]
+pub(crate) struct SuspendArgs {
+    /// `NAME` or `NAMESPACE/NAME`
+    pub(crate) unit: String,
+    /// For how long; until `plumb resume` when left out
+    #[arg(long = "for", value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
+    /// Why, for the status and the history
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+}
+
+/// Options of `approve`.
+#[derive(Debug, Args)]
+pub(crate) struct ApproveArgs {
+    /// `NAME` or `NAMESPACE/NAME`
+    pub(crate) unit: String,
+    /// The plan's hash as `plumb status` shows it; the one that waits now when left out
+    pub(crate) plan: Option<String>,
+    /// Why, for the history
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+    /// Return at once
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+/// Options of `delete`.
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArgs {
+    /// `NAME` or `NAMESPACE/NAME`
+    pub(crate) unit: String,
+    /// Leave the objects running, without their stamps
+    #[arg(long)]
+    pub(crate) orphan: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Return at once
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+/// Options of `serve`.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Where the units are declared: `URL//PATH@REF`; may be given again for another root
+    #[arg(long, required = true)]
+    pub(crate) root: Vec<String>,
+    /// Namespaces that units of the root may name, comma-separated; all when left out
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) allow_namespace: Vec<String>,
+    /// Kubeconfig contexts to register as clusters, comma-separated; the first one is the default
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) clusters: Vec<String>,
+    /// File with credentials, mode 0600
+    #[arg(long)]
+    pub(crate) credentials: Option<PathBuf>,
+    /// Name of the credentials entry that opens the root
+    #[arg(long)]
+    pub(crate) root_credentials: Option<String>,
+    /// Name of this installation; two installations in one cluster need two names
+    #[arg(long, default_value = "plumb")]
+    pub(crate) installation: String,
+    /// Folder for the repository cache and the history
+    #[arg(long)]
+    pub(crate) state: Option<PathBuf>,
+    /// Address for push notifications; none are taken when left out
+    #[arg(long)]
+    pub(crate) listen: Option<std::net::SocketAddr>,
+    /// File with the secret that signs push notifications, mode 0600
+    #[arg(long)]
+    pub(crate) hook_secret: Option<PathBuf>,
+    /// File with the key that encrypts Secrets kept for rollback, mode 0600
+    #[arg(long)]
+    pub(crate) history_key: Option<PathBuf>,
+    /// How often sources are asked for news when nothing pushes
+    #[arg(long, default_value = "1m", value_parser = duration)]
+    pub(crate) poll: Duration,
+    /// Requests per second to each cluster
+    #[arg(long, default_value_t = 2000)]
+    pub(crate) qps: u32,
+    /// Let units that name no service account act with the operator's own rights
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    pub(crate) platform_account: bool,
+}
+
+/// Reads a duration as Go writes it: `90s`, `5m`, `1h30m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    plumb_go::parse_duration(text).map_err(|error| error.to_string())
+}

@@ -1,0 +1,36 @@
+//! A real Kubernetes control plane and real Git servers, for tests and the demo.
+//!
+//! [`Tools`] builds the Go programs of `testplane/` on first use. A [`Plane`] runs etcd, an
+//! API server, its controllers and simulated nodes on loopback; [`Access`] is what one does
+//! with it, and [`Plane::shared`] spares each test a plane of its own. [`git`] has servers
+//! over HTTP and SSH and working copies to commit in. [`YamlOracle`] answers as Go's YAML
+//! library does. Everything here is synchronous and bounded in time, and whatever is
+//! started ends with the value that stands for it, or with the process.
+//!
+//! ```no_run
+//! use plumb_plane::{Options, Plane};
+//!
+//! let plane = Plane::start(Options::default())?;
+//! let namespace = plane.namespace("shop")?;
+//! namespace.kubectl(&["create", "deployment", "web", "--image=web:1"])?;
+//! namespace.kubectl(&["rollout", "status", "deployment/web", "--timeout=30s"])?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![warn(missing_docs)]
+#![expect(clippy::disallowed_methods, reason = "this crate runs programs and keeps their files")]
+
+mod access;
+mod child;
+pub mod git;
+mod oracle;
+mod plane;
+mod run;
+mod state;
+mod tools;
+
+pub use access::{Access, Namespace};
+pub use oracle::{OracleError, YamlOracle};
+pub use plane::{Options, Part, Plane, StartError, process_exists};
+pub use run::CommandError;
+pub use tools::{Progress, Tools, ToolsError};

@@ -1,0 +1,9 @@
+// The reference programs and small servers of the tests. A module of its own so that it
+// builds in seconds and its YAML library is pinned apart from Kubernetes' choice.
+module plumb.dev/testplane/oracle
+
+go 1.26.0
+
+require sigs.k8s.io/yaml v1.6.0
+
+require go.yaml.in/yaml/v2 v2.4.2 // indirect

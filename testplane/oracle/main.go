@@ -1,0 +1,32 @@
+// This file owns the dispatch of `oracle`: small servers and reference programs, chosen
+// by the first argument, that the Rust tests start and compare themselves with.
+
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+)
+
+var commands = map[string]func(*flag.FlagSet, []string) error{
+	"git-http":   gitHTTP,
+	"pki":        pki,
+	"pki-client": pkiClient,
+	"raw-apply":  rawApply,
+	"tied":       tied,
+	"yaml2json":  yamlToJSON,
+	"yaml-bench": yamlBench,
+}
+
+func main() {
+	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
+		fmt.Fprintln(os.Stderr, "usage: oracle git-http|pki|pki-client|raw-apply|tied|yaml2json|yaml-bench [ARGUMENT...]")
+		os.Exit(2)
+	}
+	name := os.Args[1]
+	if err := commands[name](flag.NewFlagSet(name, flag.ExitOnError), os.Args[2:]); err != nil {
+		fmt.Fprintf(os.Stderr, "oracle %s: %v\n", name, err)
+		os.Exit(1)
+	}
+}
