@@ -10,18 +10,19 @@ import (
 )
 
 var commands = map[string]func(*flag.FlagSet, []string) error{
-	"git-http":   gitHTTP,
-	"pki":        pki,
-	"pki-client": pkiClient,
-	"raw-apply":  rawApply,
-	"tied":       tied,
-	"yaml2json":  yamlToJSON,
-	"yaml-bench": yamlBench,
+	"drift-probe": driftProbe,
+	"git-http":    gitHTTP,
+	"pki":         pki,
+	"pki-client":  pkiClient,
+	"raw-apply":   rawApply,
+	"tied":        tied,
+	"yaml2json":   yamlToJSON,
+	"yaml-bench":  yamlBench,
 }
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: oracle git-http|pki|pki-client|raw-apply|tied|yaml2json|yaml-bench [ARGUMENT...]")
+		fmt.Fprintln(os.Stderr, "usage: oracle drift-probe|git-http|pki|pki-client|raw-apply|tied|yaml2json|yaml-bench [ARGUMENT...]")
 		os.Exit(2)
 	}
 	name := os.Args[1]

@@ -25,8 +25,8 @@ fn main() -> ExitCode {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
         ["demo", options @ ..] => demo::Options::parse(options).and_then(demo::run),
-        ["test"] => test::run(false),
-        ["test", "--long"] => test::run(true),
+        ["test"] => test::run_tests(false),
+        ["test", "--long"] => test::run_tests(true),
         ["check"] => test::check(),
         ["bench", names @ ..] => bench::run(names),
         ["record", "schema"] => record::schema(),

@@ -1,7 +1,7 @@
 //! Owns `check` and `test`: what has to hold before a change lands.
 
 use anyhow::{Result, bail};
-use plumb_plane::{Plane, PlaneOptions, Tools};
+use plumb_plane::{Plane, Tools};
 
 use crate::setup::{cargo, ensure, root, run};
 use crate::tidy;
@@ -26,11 +26,12 @@ pub(crate) fn tidy_only() -> Result<()> {
 }
 
 /// Runs everything: the control plane is built while the lints run, and shared by all test binaries.
-pub(crate) fn run_all(long: bool) -> Result<()> {
+pub(crate) fn run_tests(long: bool) -> Result<()> {
     ensure()?;
     let tools = std::thread::spawn(|| -> Result<()> {
         let tools = Tools::locate()?;
-        tools.build_all()?;
+        tools.kube()?;
+        tools.oracle()?;
         Ok(())
     });
     let checked = check();
@@ -40,8 +41,8 @@ pub(crate) fn run_all(long: bool) -> Result<()> {
         Ok(result) => result?,
         Err(_) => bail!("building the control plane panicked"),
     }
-    let plane = Plane::start(PlaneOptions::standard())?;
+    let plane = Plane::start(plumb_plane::Options::default())?;
     let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
-    command.env("PLUMB_PLANE", plane.handle()).env("PLUMB_LONG", if long { "1" } else { "" });
+    command.env("PLUMB_PLANE", plane.directory()).env("PLUMB_LONG", if long { "1" } else { "" });
     run(&mut command)
 }

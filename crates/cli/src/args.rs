@@ -110,7 +110,7 @@ pub(crate) struct ApplyArgs {
     #[arg(long)]
     pub(crate) approve: bool,
     /// How long to wait for health
-    #[arg(long, default_value = "5m", value_parser = duration)]
+    #[arg(long, default_value = "5m", value_parser = crate::moment::duration)]
     pub(crate) timeout: Duration,
 }
 
@@ -167,7 +167,7 @@ pub(crate) struct HistoryArgs {
     pub(crate) limit: u32,
     /// One sync in full
     #[arg(long)]
-    pub(crate) sync: Option<i64>,
+    pub(crate) sync: Option<String>,
 }
 
 /// Options of `rollback`.
@@ -177,7 +177,7 @@ pub(crate) struct RollbackArgs {
     pub(crate) unit: String,
     /// Which sync of `plumb history` to go back to; the last good one of another revision when left out
     #[arg(long)]
-    pub(crate) to: Option<i64>,
+    pub(crate) to: Option<String>,
     /// Why, for the history
     #[arg(long)]
     pub(crate) reason: Option<String>,
@@ -205,7 +205,7 @@ pub(crate) struct SuspendArgs {
     /// `NAME` or `NAMESPACE/NAME`
     pub(crate) unit: String,
     /// For how long; until `plumb resume` when left out
-    #[arg(long = "for", value_parser = duration)]
+    #[arg(long = "for", value_parser = crate::moment::duration)]
     pub(crate) duration: Option<Duration>,
     /// Why, for the status and the history
     #[arg(long)]
@@ -277,7 +277,7 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     pub(crate) history_key: Option<PathBuf>,
     /// How often sources are asked for news when nothing pushes
-    #[arg(long, default_value = "1m", value_parser = duration)]
+    #[arg(long, default_value = "1m", value_parser = crate::moment::duration)]
     pub(crate) poll: Duration,
     /// Requests per second to each cluster
     #[arg(long, default_value_t = 2000)]
@@ -287,7 +287,3 @@ pub(crate) struct ServeArgs {
     pub(crate) platform_account: bool,
 }
 
-/// Reads a duration as Go writes it: `90s`, `5m`, `1h30m`.
-fn duration(text: &str) -> Result<Duration, String> {
-    plumb_go::parse_duration(text).map_err(|error| error.to_string())
-}

@@ -5,5 +5,5 @@ mod manifest;
 mod path;
 
 pub use identity::{Gvk, ObjectKey};
-pub use manifest::{Digest, Manifest};
+pub use manifest::{Digest, Manifest, Scope};
 pub use path::{FieldPath, Segment};

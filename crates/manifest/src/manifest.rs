@@ -45,6 +45,19 @@ impl Digest {
     }
 }
 
+impl serde::Serialize for Digest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Digest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not 32 hex digits"))
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
@@ -55,6 +68,15 @@ impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// Whether a kind's objects lie in namespaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Each object lies in a namespace.
+    Namespaced,
+    /// Objects belong to the whole cluster.
+    Cluster,
 }
 
 /// One object to apply. Its namespace is settled: the manifest's own or the target's, none for a cluster-scoped kind.
@@ -70,17 +92,75 @@ pub struct Manifest {
     pub digest: Digest,
     /// The document it was written as.
     pub at: Span,
+    /// Whether the kind lies in namespaces; none while nobody offline knows the kind. Then the key's namespace is the manifest's
+    /// own or the target's, which is right if the kind turns out to be namespaced, and the cluster settles it.
+    pub scope: Option<Scope>,
+    /// Whether the object holds secrets: its values never reach a diff, a log or a store in the clear.
+    pub sensitive: bool,
 }
 
 impl Manifest {
     /// Takes an object whose identity has been checked; the JSON is written with keys in byte order.
     pub fn new(key: ObjectKey, gvk: Gvk, object: &Value, at: Span) -> Self {
         let json: Arc<[u8]> = object.to_string().into_bytes().into();
-        Self { key, gvk, digest: Digest::of(&json), json, at }
+        let scope = Some(if key.namespace.is_some() { Scope::Namespaced } else { Scope::Cluster });
+        let sensitive = key.group.is_empty() && &*key.kind == "Secret";
+        Self { key, gvk, digest: Digest::of(&json), json, at, scope, sensitive }
+    }
+
+    /// Returns the manifest as one whose kind nobody offline knows.
+    #[must_use]
+    pub fn with_unknown_scope(self) -> Self {
+        Self { scope: None, ..self }
+    }
+
+    /// Returns the manifest with what the cluster says of its kind. A cluster-scoped kind loses the namespace, in the key and in
+    /// the JSON. A namespaced kind whose key has no namespace stays without one: the caller refuses it.
+    #[must_use]
+    pub fn settled(&self, scope: Scope) -> Self {
+        let mut settled = Self { scope: Some(scope), ..self.clone() };
+        if scope == Scope::Cluster && settled.key.namespace.take().is_some() {
+            let mut object = self.value();
+            if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+                metadata.remove("namespace");
+            }
+            settled.json = object.to_string().into_bytes().into();
+            settled.digest = Digest::of(&settled.json);
+        }
+        settled
     }
 
     /// Returns the object as a tree. Meant to be dropped soon: a tree is twelve times its bytes.
     pub fn value(&self) -> Value {
         serde_json::from_slice(&self.json).unwrap_or(Value::Null)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plumb_world::FileId;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_cluster_settles_the_scope() {
+        let at = Span { file: FileId(0), start: 0, end: 0 };
+        let object = json!({"kind": "Widget", "metadata": {"name": "w", "namespace": "team-a"}});
+        let key = ObjectKey::new("example.com", "Widget", Some("team-a"), "w");
+        let open = Manifest::new(key, Gvk::new("example.com/v1", "Widget"), &object, at).with_unknown_scope();
+        let (inside, outside) = (open.settled(Scope::Namespaced), open.settled(Scope::Cluster));
+        assert_eq!((inside.key.clone(), inside.digest), (open.key.clone(), open.digest));
+        assert_eq!(outside.key, ObjectKey::new("example.com", "Widget", None, "w"));
+        assert_eq!(&*outside.json, br#"{"kind":"Widget","metadata":{"name":"w"}}"#);
+        assert_eq!(outside.digest, Digest::of(&outside.json));
+    }
+
+    #[test]
+    fn only_core_secrets_are_sensitive() {
+        let at = Span { file: FileId(0), start: 0, end: 0 };
+        let new = |group: &str| Manifest::new(ObjectKey::new(group, "Secret", Some("a"), "b"), Gvk::new("v1", "Secret"), &json!({}), at);
+        assert!(new("").sensitive);
+        assert!(!new("example.com").sensitive);
     }
 }

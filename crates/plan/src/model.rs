@@ -7,6 +7,8 @@ use plumb_manifest::{Digest, FieldPath, Manifest, ObjectKey};
 use plumb_unit::{Inventory, NodeKey};
 use serde_json::Value;
 
+use crate::UnitHash;
+
 /// What would change at a target. Pure data: it can be stored, shown, approved and hashed.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -20,14 +22,42 @@ pub struct Plan {
     pub inventory_after: Inventory,
     /// What is held back, by whom it can be lifted.
     pub holds: Vec<Hold>,
-    /// Hash of the operations and of the live versions they rest on: what an approval binds to.
+    /// Owned objects that the build no longer names and that stay owned all the same, and why.
+    pub kept: Vec<(ObjectKey, Kept)>,
+    /// The numbers of its prune, to be summed over a commit's units and judged by [`crate::prune_verdict`].
+    pub prune: crate::PruneCase,
+    /// Hash of the operations, held ones included, and of the live versions they rest on. An approval of it lifts every hold that an
+    /// approval can lift; one of [`Hold::digest`] lifts that hold. It does not change by being approved.
     pub digest: Digest,
+}
+
+impl Plan {
+    /// Returns the operations in the order of their phases.
+    pub fn operations(&self) -> impl Iterator<Item = &Operation> {
+        self.phases.iter().flat_map(|phase| &phase.operations)
+    }
+
+    /// Returns whether carrying it out would neither write an object nor change what is owned.
+    pub fn is_settled(&self) -> bool {
+        self.operations().all(|operation| matches!(operation, Operation::Keep(_)))
+    }
+}
+
+/// Why an owned object that the build no longer names is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Kept {
+    /// The unit's policy says `prune: false`.
+    PruneOff,
+    /// The request was a partial one that did not ask for pruning, or not for this object.
+    Partial,
 }
 
 /// A set of operations that may run together, and when it is over.
 #[derive(Clone, Debug)]
 pub struct Phase {
-    /// A word for people: `definitions`, `namespaces`, `configuration`, `workloads`, `webhooks`, `resources`, `prune-…`.
+    /// A word for people: `definitions`, `namespaces`, `configuration`, `bindings`, `workloads`, `resources`, `endpoints` (waits only),
+    /// `webhooks`, `admitted`, `health` (waits only), `release`, `prune-…`.
     pub name: &'static str,
     /// What runs in it.
     pub operations: Vec<Operation>,
@@ -66,8 +96,8 @@ pub enum End {
     Accepted,
     /// When each CustomResourceDefinition is established.
     Established,
-    /// When each object is healthy.
-    Healthy,
+    /// When each of these objects is healthy: all the plan applies or keeps.
+    Healthy(Vec<ObjectKey>),
     /// When these Services have a ready endpoint.
     EndpointsReady(Vec<ObjectKey>),
     /// When each deleted object is gone.
@@ -78,7 +108,12 @@ pub enum End {
 #[derive(Clone, Debug)]
 pub enum Operation {
     /// Server-side apply.
-    Apply(Arc<Manifest>),
+    Apply {
+        /// What.
+        manifest: Arc<Manifest>,
+        /// Whose the object is before.
+        mode: ApplyMode,
+    },
     /// Nothing to send: manifest hash and settled hash stand. Kept, because health is still waited for.
     Keep(Arc<Manifest>),
     /// Delete with UID and resourceVersion preconditions.
@@ -99,6 +134,53 @@ pub enum Operation {
         /// At which version of its API.
         version: String,
     },
+    /// Drop the object from the inventory without a request.
+    Forget {
+        /// What.
+        key: ObjectKey,
+        /// Why it is not this unit's to delete.
+        why: Forgotten,
+    },
+}
+
+impl Operation {
+    /// Returns the object it is about.
+    pub fn key(&self) -> &ObjectKey {
+        match self {
+            Self::Apply { manifest, .. } | Self::Keep(manifest) => &manifest.key,
+            Self::Delete { key, .. } | Self::Release { key, .. } | Self::Forget { key, .. } => key,
+        }
+    }
+
+    /// Returns whether carrying it out sends a request that writes.
+    pub fn writes(&self) -> bool {
+        matches!(self, Self::Apply { .. } | Self::Delete { .. } | Self::Release { .. })
+    }
+}
+
+/// Whose an object is before it is applied: it decides whether conflicts are forced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ApplyMode {
+    /// Not known to be this unit's: new, or somebody else's. Without force; a conflict asks for adoption. When the conflicting live object
+    /// turns out to have an Apply entry of this unit's own manager, somebody took the stamps off: then it is [`ApplyMode::Owned`].
+    First,
+    /// Inventory and stamp name this unit: conflicts are forced.
+    Owned,
+    /// Stamped by that unit, whose newest complete build no longer names it: forced, and its manager's entry becomes ours.
+    TakeOver(UnitHash),
+}
+
+/// Why an item leaves the inventory without being touched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Forgotten {
+    /// No live object with a stamp of this installation: deleted by somebody, or its stamps were taken off.
+    Gone,
+    /// That unit wants it or has it: it moved.
+    Moved(NodeKey),
+    /// The live object's stamp names nobody known, or not this unit.
+    Foreign,
+    /// A desired object has the same UID: it is the same object under another group.
+    Alias,
 }
 
 /// Part of a plan that waits for somebody.
@@ -110,10 +192,13 @@ pub struct Hold {
     pub objects: Vec<ObjectKey>,
     /// What it holds back.
     pub kind: HoldKind,
+    /// What an approval of this hold binds to: the objects with their UIDs and live versions. A status change does not change it.
+    pub digest: Digest,
 }
 
 /// What a hold is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum HoldKind {
     /// A deletion that is large, or of a kind whose loss takes data along.
     Prune,
@@ -121,6 +206,8 @@ pub enum HoldKind {
     Adoption,
     /// There is no evidence that the source dropped these; no approval lifts it, a complete read does.
     Evidence,
+    /// Another unit owns the object and still wants it: it goes when that unit drops the object, or this one does.
+    Owner,
 }
 
 /// One field that is not what it was settled as.
@@ -211,6 +298,8 @@ pub enum ObjectResult {
     Pruned,
     /// It stays, without the stamp.
     Released,
+    /// It left the inventory without a request.
+    Forgotten,
     /// It was not done.
     Failed {
         /// What the server or the target said.

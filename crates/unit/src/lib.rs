@@ -1,5 +1,6 @@
 //! Owns nodes and units: what is to be deployed, from where, to where and under which policy. Plain data, no engine.
 
+mod digest;
 mod inventory;
 mod key;
 mod policy;

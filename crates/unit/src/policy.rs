@@ -77,7 +77,7 @@ pub struct FieldRule {
 }
 
 /// How a unit is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Policy {
     /// Whether it syncs by itself.
     pub sync: SyncMode,

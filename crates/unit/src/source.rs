@@ -7,7 +7,7 @@ use std::sync::Arc;
 use plumb_world::{RelPath, Secret};
 
 /// Which ref of a repository.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum GitRef {
     /// The remote's HEAD.
     Default,
@@ -20,14 +20,14 @@ pub enum GitRef {
 }
 
 /// A reference to credentials, resolved by the edge.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct SecretRef {
     /// The Secret's name, or the entry's name in the credentials file; always in the unit's own namespace.
     pub name: String,
 }
 
 /// A Git repository.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct GitSource {
     /// `https://`, `http://`, `ssh://`, `user@host:path` or `file://`.
     pub url: String,

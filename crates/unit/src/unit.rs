@@ -9,7 +9,7 @@ use plumb_world::RelPath;
 use crate::{GitSource, NodeKey, Policy};
 
 /// Where one of a unit's sources comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum SourceSpec {
     /// A Git repository.
     Git(GitSource),
@@ -18,7 +18,7 @@ pub enum SourceSpec {
 }
 
 /// One step of a build.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Step {
     /// The step's name, unique in the unit.
     pub name: Arc<str>,
@@ -27,7 +27,7 @@ pub struct Step {
 }
 
 /// What a step does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum StepKind {
     /// Reads YAML and JSON files as they are.
     Plain {
@@ -39,7 +39,7 @@ pub enum StepKind {
 }
 
 /// An account of the cluster that a unit acts as.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct ServiceAccountRef {
     /// Its namespace.
     pub namespace: Arc<str>,
@@ -48,7 +48,7 @@ pub struct ServiceAccountRef {
 }
 
 /// Where a unit lives.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Target {
     /// The registered cluster's name: a kubeconfig context; empty for the default one.
     pub cluster: Arc<str>,
@@ -61,7 +61,7 @@ pub struct Target {
 }
 
 /// The smallest thing that is deployed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Unit {
     /// Its name among all.
     pub key: NodeKey,

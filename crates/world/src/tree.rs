@@ -177,6 +177,7 @@ pub struct SourceFile {
 #[derive(Clone, Debug, Default)]
 pub struct FileTable {
     files: Vec<SourceFile>,
+    hidden: Vec<Span>,
 }
 
 impl FileTable {
@@ -185,6 +186,21 @@ impl FileTable {
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
         self.files.push(file);
         id
+    }
+
+    /// Marks a range as secret: whoever shows an excerpt leaves it out.
+    pub fn hide(&mut self, span: Span) {
+        self.hidden.push(span);
+    }
+
+    /// Returns the ranges of a file that no excerpt may show, in the order they were marked.
+    pub fn hidden(&self, id: FileId) -> impl Iterator<Item = Span> {
+        self.hidden.iter().copied().filter(move |span| span.file == id)
+    }
+
+    /// Returns the files with their names, in the order they were added.
+    pub fn iter(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
+        self.files.iter().enumerate().map(|(at, file)| (FileId(u32::try_from(at).unwrap_or(u32::MAX)), file))
     }
 
     /// Returns the file of that name.

@@ -1,0 +1,291 @@
+//! Owns carrying out syncs: the plan as it may be carried out now, its execution, and what is remembered and told of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use plumb_cluster::{Adopt, Adoption, InventoryRecord, SyncOptions, SyncOutcome};
+use plumb_manifest::{Digest, ObjectKey};
+use plumb_plan::{Event as Progress, FieldChange, HoldKind, Outcome, Plan};
+use plumb_store::{BuildRecord, DriftEntry, PhaseEntry, PlanSummary, SyncId};
+use plumb_unit::NodeKey;
+use tokio_util::sync::CancellationToken;
+
+use super::history::Told;
+use super::plans::{self, Made};
+use super::targets::{self, Target};
+use super::units::{BuiltUnit, Held};
+use super::{Shared, builds, failure, watching};
+use crate::clock::now_ms;
+use crate::core::{Class, End, Event, Failure, HoldHead, Kept, Settled, Stage, SyncKind, SyncOrder, Withheld};
+
+/// Operations of one unit under way at once.
+const CONCURRENCY: usize = 16;
+/// How long to wait before a record that could not be written is tried again.
+const KEEP_RETRY: Duration = Duration::from_secs(2);
+
+/// Carries a plan out; ends in [`Event::Finished`].
+pub(crate) async fn sync(shared: Arc<Shared>, order: SyncOrder, stop: CancellationToken) {
+    let end = match attempt(&shared, &order, &stop).await {
+        Ok(end) => end,
+        Err(_) if stop.is_cancelled() => End::Stopped,
+        Err(failure) => End::Failed(failure),
+    };
+    shared.counters.synced();
+    shared.tell(Event::Finished(order.effect, end));
+}
+
+async fn attempt(shared: &Arc<Shared>, order: &SyncOrder, stop: &CancellationToken) -> Result<End<Settled>, Failure> {
+    let started_ms = now_ms();
+    let node = &order.node;
+    let target = targets::of_want(shared, node, &order.want)?;
+    let fence = shared.targets.fence(order.fence.epoch).ok_or_else(|| Failure::new(Class::Transient, "the lease was lost"))?;
+    if order.reread {
+        target.reread_if_older(order.want.unit.as_ref().map(|unit| unit.policy.interval));
+    }
+    let built = newest(shared, order).await?;
+    let made = plans::make(shared, node, &order.want, &built, &target, order.prune, order.approved).await?;
+    let drift = shared.units.with(node, |memory| memory.drift.clone());
+    let options = SyncOptions {
+        fence: fence.check(),
+        cancel: stop.clone(),
+        concurrency: CONCURRENCY,
+        adopt: adopt(shared, order),
+        rules: made.rules.clone(),
+        dry_run: false,
+        record: record(shared, order),
+    };
+    let progress = Watcher::new(shared, order, &made.plan);
+    let outcome = made.acting.sync(&made.plan, &target.inventories, &options, &|event| progress.take(event)).await;
+    let (phases, told_objects) = (progress.phases(&built, &outcome), outcome.objects.clone());
+    let told = Told {
+        id: SyncId::new(started_ms),
+        revisions: built.revisions.clone(),
+        plan: PlanSummary::of(&made.plan),
+        objects: told_objects,
+        drift: drift_entries(order, &drift, &outcome),
+        phases,
+        started_ms,
+        build: build_record(shared, node, &built),
+    };
+    shared.history.tell(order.effect, told);
+    remember(shared, order, &target, &outcome, &drift);
+    Ok(end(shared, node, &target, &made, outcome, stop))
+}
+
+/// Returns the build to sync: the one that is held, or the same built again.
+async fn newest(shared: &Arc<Shared>, order: &SyncOrder) -> Result<Arc<BuiltUnit>, Failure> {
+    let held = shared.units.with(&order.node, |memory| memory.built.clone());
+    match held.filter(|built| built.seq == order.want.seq) {
+        Some(built) => Ok(built),
+        None => builds::make(shared, &order.node, &order.want).await,
+    }
+}
+
+/// What somebody approved may be taken over.
+fn adopt(shared: &Shared, order: &SyncOrder) -> Adopt {
+    let held = shared.units.with(&order.node, |memory| memory.held.clone());
+    match held.filter(|held| Some(held.digest) == order.approved) {
+        Some(held) => Adopt::Objects(held.adoptions),
+        None => Adopt::Nothing,
+    }
+}
+
+/// Returns the record as it is to be written: what it owns is the executor's, the rest is ours.
+fn record(shared: &Shared, order: &SyncOrder) -> InventoryRecord {
+    shared.units.with(&order.node, |memory| {
+        let mut beside = memory.beside.clone();
+        if let Some(unit) = &order.want.unit {
+            beside.on_delete = Some(unit.policy.on_delete);
+            beside.account = unit.target.service_account.clone();
+            beside.spec = Some(unit.digest);
+        }
+        memory.beside = beside.clone();
+        InventoryRecord { gates: beside.write(), revisions: order.want.revisions.clone(), epoch: order.fence.epoch, ..memory.record.clone() }
+    })
+}
+
+/// Notes what the sync changed.
+fn remember(shared: &Arc<Shared>, order: &SyncOrder, target: &Target, outcome: &SyncOutcome, drift: &BTreeMap<ObjectKey, Vec<FieldChange>>) {
+    let node = &order.node;
+    let before = shared.units.claimed(node);
+    let now = now_ms();
+    let reverted = order.kind == SyncKind::Repair && outcome.outcome == Outcome::Done;
+    shared.units.with(node, |memory| {
+        memory.record = outcome.record.clone();
+        memory.lives_in = Some(Arc::clone(&target.name));
+        memory.built = None;
+        for (key, result) in &outcome.objects {
+            if matches!(result, plumb_plan::ObjectResult::Failed { .. } | plumb_plan::ObjectResult::Skipped) {
+                continue;
+            }
+            memory.drift.remove(key);
+            for change in drift.get(key).into_iter().flatten() {
+                memory.contests.reverted(key, change, now);
+            }
+        }
+    });
+    if reverted {
+        shared.counters.reverted();
+    }
+    shared.units.claim(node, &target.name, &before, &shared.units.claimed(node));
+}
+
+fn end(shared: &Arc<Shared>, node: &NodeKey, target: &Target, made: &Made, outcome: SyncOutcome, stop: &CancellationToken) -> End<Settled> {
+    let mut withheld = made.withheld.clone();
+    let held = Held::of(&made.plan.holds, &outcome.adoptions);
+    if !outcome.adoptions.is_empty() {
+        withheld = Some(with_adoptions(withheld, &outcome.adoptions, held.digest));
+    }
+    shared.units.with(node, |memory| memory.held = withheld.is_some().then_some(held));
+    match outcome.outcome {
+        Outcome::Cancelled => return End::Stopped,
+        Outcome::Failed if !outcome.failures.is_empty() => {
+            if stop.is_cancelled() {
+                return End::Stopped;
+            }
+            return End::Failed(failed(&outcome));
+        }
+        Outcome::Failed if withheld.is_none() => return End::Failed(Failure::new(Class::Unhealthy, "the sync failed without saying why")),
+        Outcome::Failed | Outcome::Done => {}
+    }
+    let health = shared.units.with(node, |memory| watching::health(target, memory));
+    let (inventory, owned) = shared.units.with(node, |memory| (targets::digest(&memory.record), memory.record.inventory.items.len()));
+    End::Done(Settled { inventory, owned: u32::try_from(owned).unwrap_or(u32::MAX), health, withheld })
+}
+
+fn with_adoptions(withheld: Option<Withheld>, adoptions: &[Adoption], digest: Digest) -> Withheld {
+    let head = |adoption: &Adoption| {
+        let fields = if adoption.fields.is_empty() { String::new() } else { format!(", which sets {} otherwise", adoption.fields.join(", ")) };
+        HoldHead {
+            kind: HoldKind::Adoption,
+            reason: format!("{} is managed by {}{fields}", adoption.key, adoption.managers.join(", ")).into(),
+            objects: 1,
+        }
+    };
+    let deletes = withheld.as_ref().map_or(0, |withheld| withheld.deletes);
+    let mut holds = withheld.map(|withheld| withheld.holds).unwrap_or_default();
+    holds.extend(adoptions.iter().map(head));
+    Withheld { digest, deletes, holds }
+}
+
+fn failed(outcome: &SyncOutcome) -> Failure {
+    use plumb_cluster::Class as Theirs;
+    let class = match outcome.class() {
+        Some(Theirs::Unreachable) => Class::Unreachable,
+        Some(Theirs::Denied) => Class::Denied,
+        Some(Theirs::Conflict) => Class::Conflict,
+        Some(Theirs::Invalid | Theirs::NotFound | Theirs::Setup) => Class::Input,
+        Some(Theirs::Throttled | Theirs::Server | Theirs::Expired | Theirs::Stopped) => Class::Transient,
+        None => Class::Unhealthy,
+    };
+    let lines: Vec<String> = outcome.failures.iter().map(|failure| failure.message.clone()).collect();
+    Failure::new(class, lines.join("\n"))
+}
+
+/// What a history holds already is named, not repeated.
+fn build_record(shared: &Shared, node: &NodeKey, built: &BuiltUnit) -> BuildRecord {
+    let BuildRecord::Files(input) = &built.input else { return built.input.clone() };
+    let key = input.key;
+    shared.units.with(node, |memory| {
+        if memory.recorded.replace(key) == Some(key) { BuildRecord::Same { key } } else { built.input.clone() }
+    })
+}
+
+fn drift_entries(order: &SyncOrder, drift: &BTreeMap<ObjectKey, Vec<FieldChange>>, outcome: &SyncOutcome) -> Vec<DriftEntry> {
+    let written: BTreeSet<&ObjectKey> = outcome
+        .objects
+        .iter()
+        .filter(|(_, result)| matches!(result, plumb_plan::ObjectResult::Configured | plumb_plan::ObjectResult::Created))
+        .map(|(key, _)| key)
+        .collect();
+    let reverts = order.kind != SyncKind::Delete;
+    let entry = |(key, changes): (&ObjectKey, &Vec<FieldChange>)| {
+        let reverted = reverts && written.contains(key);
+        changes.iter().map(|change| DriftEntry::of(key, change, reverted, false)).collect::<Vec<_>>()
+    };
+    drift.iter().flat_map(entry).collect()
+}
+
+/// Writes what outlives the process, until it is written. A unit that owns nothing yet and has no gate has no record.
+pub(crate) async fn keep(shared: Arc<Shared>, node: NodeKey, kept: Kept) {
+    shared.units.with(&node, |memory| memory.beside.kept = kept.clone());
+    let mut said = String::new();
+    loop {
+        let newest = shared.units.read(&node, |memory| memory.beside.kept == kept);
+        if newest != Some(true) {
+            return; // a newer one is being written
+        }
+        match write(&shared, &node).await {
+            Ok(()) => return,
+            Err(error) => {
+                if error != said {
+                    tracing::warn!(unit = %node, "what is kept of it could not be written: {error}");
+                    said = error;
+                }
+                tokio::time::sleep(KEEP_RETRY).await;
+            }
+        }
+    }
+}
+
+async fn write(shared: &Arc<Shared>, node: &NodeKey) -> Result<(), String> {
+    let Some(target) = targets::of(shared, node) else { return Err("its cluster does not answer".to_owned()) };
+    let (record, trivial) = shared
+        .units
+        .read(node, |memory| {
+            let record = InventoryRecord { gates: memory.beside.write(), ..memory.record.clone() };
+            let trivial = memory.beside.kept == Kept::default() && memory.record.inventory.items.is_empty() && memory.record.gates.is_null();
+            (record, trivial)
+        })
+        .ok_or("it is gone")?;
+    if trivial {
+        return Ok(());
+    }
+    target.inventories.write(&record, None).await.map_err(|error| error.to_string())?;
+    shared.units.with(node, |memory| memory.record.gates = record.gates);
+    Ok(())
+}
+
+/// Follows a sync: stages for the core, times for the history, lines for who watches.
+struct Watcher<'a> {
+    shared: &'a Arc<Shared>,
+    order: &'a SyncOrder,
+    plan: &'a Plan,
+    begun: Mutex<BTreeMap<usize, Instant>>,
+    took: Mutex<Vec<(usize, Duration)>>,
+}
+
+impl<'a> Watcher<'a> {
+    fn new(shared: &'a Arc<Shared>, order: &'a SyncOrder, plan: &'a Plan) -> Self {
+        Self { shared, order, plan, begun: Mutex::default(), took: Mutex::default() }
+    }
+
+    fn take(&self, event: Progress) {
+        let lock = |error: PoisonError<_>| error.into_inner();
+        match &event {
+            Progress::PhaseStarted { phase } => {
+                self.begun.lock().unwrap_or_else(lock).insert(*phase, Instant::now());
+            }
+            Progress::PhaseEnded { phase, .. } => {
+                let begun = self.begun.lock().unwrap_or_else(lock).get(phase).copied();
+                if let Some(begun) = begun {
+                    self.took.lock().unwrap_or_else(PoisonError::into_inner).push((*phase, begun.elapsed()));
+                }
+            }
+            Progress::Waiting { .. } => self.shared.tell(Event::Stage(self.order.effect, Stage::Wait)),
+            Progress::OperationStarted { .. } | Progress::OperationEnded { .. } => {}
+        }
+        self.shared.board.progress(&self.order.node, &event);
+    }
+
+    fn phases(&self, built: &BuiltUnit, _: &SyncOutcome) -> Vec<PhaseEntry> {
+        let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let mut entries = vec![PhaseEntry { name: "build".to_owned(), duration_ms: built.build_ms }];
+        for (phase, took) in self.took.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let name = self.plan.phases.get(*phase).map_or("", |phase| phase.name);
+            entries.push(PhaseEntry { name: name.to_owned(), duration_ms: milliseconds(*took) });
+        }
+        entries
+    }
+}

@@ -1,0 +1,303 @@
+//! Owns the making of a plan: desired × live × inventory × policy. Each decision is a small function; this file is their order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use plumb_manifest::{Digest, Manifest, ObjectKey};
+use plumb_unit::{Drift, Evidence, Inventory, InventoryItem, OnDelete};
+
+use crate::order::{Phases, Relations};
+use crate::prune::{Dropped, always_held, dropped, evidence_gap, hold, key_bytes, prune_verdict};
+use crate::{
+    ApplyMode, Claim, Forgotten, Hold, HoldKind, Intent, Kept, Live, LiveFact, LiveState, Operation, Plan, PlanInput, PruneCase, SyncScope,
+    UnitHash, Wants,
+};
+
+/// Returns what would change.
+///
+/// *Guarantees*: every edge leads to an earlier phase; no object is both applied and deleted; only objects of the inventory that are
+/// live under this unit's stamps are deleted, with evidence and, where it is needed, approval; a partial request deletes only what it
+/// names and only when it asks for pruning. Equal inputs give equal plans.
+pub fn plan(input: &PlanInput<'_>) -> Plan {
+    let (operations, owner_holds) = applies(input);
+    let mut gone = Gone::of(input);
+    let digest = digest(input, &operations, &gone);
+    let case = prune_case(input, &gone);
+    let mut holds = owner_holds;
+    holds.extend(gone.hold(input, case, digest));
+
+    let relations = Relations::of(input.manifests, input.schema);
+    let mut phases = Phases::new(input.policy.timeout);
+    let (before, after) = inventories(input, &operations, &gone);
+    let wait = input.policy.wait && matches!(input.intent, Intent::Sync);
+    let last = phases.apply(operations, &relations, wait);
+    phases.release(gone.leaves, &last);
+    phases.prune(gone.deletes.into_iter().map(|delete| delete.operation()).collect(), input.schema, &last);
+    Plan {
+        unit: input.unit.clone(),
+        phases: phases.finish(),
+        inventory_before: before,
+        inventory_after: after,
+        holds,
+        kept: gone.kept,
+        prune: case,
+        digest,
+    }
+}
+
+/// Decides about each wanted object.
+fn applies(input: &PlanInput<'_>) -> (Vec<Operation>, Vec<Hold>) {
+    let (mut operations, mut holds) = (Vec::new(), Vec::new());
+    let owned: BTreeSet<&ObjectKey> = input.inventory.items.iter().map(|item| &item.key).collect();
+    for manifest in wanted(input).into_values() {
+        match apply(input, manifest, owned.contains(&manifest.key)) {
+            Ok(operation) => operations.push(operation),
+            Err(owner) => {
+                let reason =
+                    format!("{} belongs to unit {}, which still declares it; take it out of one of the two", manifest.key, owner.unit);
+                holds.push(hold(input.unit, HoldKind::Owner, reason, &[(manifest.key.clone(), String::new(), owner.unit.to_string())]));
+            }
+        }
+    }
+    (operations, holds)
+}
+
+/// The objects to apply by key: the first of two with one key, though builds do not give such.
+fn wanted<'a>(input: &PlanInput<'a>) -> BTreeMap<&'a ObjectKey, &'a Arc<Manifest>> {
+    let mut wanted = BTreeMap::new();
+    for manifest in input.manifests {
+        let in_scope = match input.scope {
+            SyncScope::Whole => true,
+            SyncScope::Partial { objects, .. } => objects.contains(&manifest.key),
+        };
+        if in_scope && matches!(input.intent, Intent::Sync) {
+            wanted.entry(&manifest.key).or_insert(manifest);
+        }
+    }
+    wanted
+}
+
+/// Returns the operation for a wanted object, or the claim that forbids it. `owned`: the inventory names it.
+fn apply(input: &PlanInput<'_>, manifest: &Arc<Manifest>, owned: bool) -> Result<Operation, Claim> {
+    let key = &manifest.key;
+    let live = input.live.live(key);
+    let with = |mode| Operation::Apply { manifest: manifest.clone(), mode };
+    if let Live::Here(fact) = &live
+        && fact.unit == Some(UnitHash::of(input.unit))
+        && owned
+    {
+        let stands = match fact.state {
+            LiveState::Stands => true,
+            LiveState::Drifted => input.policy.drift != Drift::Revert,
+            LiveState::Unsettled => false,
+        };
+        let keep = stands && !fact.deleting && fact.manifest == Some(manifest.digest);
+        return Ok(if keep { Operation::Keep(manifest.clone()) } else { with(ApplyMode::Owned) });
+    }
+    let stamped = if let Live::Here(fact) = &live { fact.unit } else { None };
+    let claims = input.others.claims(key);
+    let owner = claims.into_iter().find(|claim| claim.owns && stamped.is_none_or(|unit| unit == UnitHash::of(&claim.unit)));
+    match owner {
+        Some(claim) if claim.wants != Wants::No => Err(claim),
+        Some(claim) if stamped.is_some() => Ok(with(ApplyMode::TakeOver(UnitHash::of(&claim.unit)))),
+        _ => Ok(with(ApplyMode::First)),
+    }
+}
+
+/// An object to delete.
+struct Delete {
+    item: InventoryItem,
+    fact: LiveFact,
+}
+
+impl Delete {
+    fn operation(self) -> Operation {
+        let Self { item, fact } = self;
+        Operation::Delete { key: item.key, version: item.version, uid: fact.uid, resource_version: fact.resource_version }
+    }
+
+    fn bound(&self) -> (ObjectKey, String, String) {
+        (self.item.key.clone(), self.fact.uid.clone(), self.fact.approval_version())
+    }
+}
+
+/// Owned objects that the build does not name, by what becomes of them.
+#[derive(Default)]
+struct Gone {
+    deletes: Vec<Delete>,
+    /// Releases and forgettings.
+    leaves: Vec<Operation>,
+    /// Stay owned: by policy or scope.
+    kept: Vec<(ObjectKey, Kept)>,
+    /// Stay owned: whether they are live, or wanted by another unit, could not be told.
+    unknown: Vec<ObjectKey>,
+    /// Stay owned: deletions that are held.
+    held: Vec<ObjectKey>,
+}
+
+impl Gone {
+    fn of(input: &PlanInput<'_>) -> Self {
+        let mut gone = Self::default();
+        let named: BTreeSet<&ObjectKey> = match input.intent {
+            Intent::Sync => input.manifests.iter().map(|manifest| &manifest.key).collect(),
+            Intent::Remove { .. } => BTreeSet::new(),
+        };
+        let uids: BTreeSet<String> = named.iter().filter_map(|key| uid(input.live.live(key))).collect();
+        for item in input.inventory.items.iter().filter(|item| !named.contains(&item.key)) {
+            if let Some(kept) = kept(input, &item.key) {
+                gone.kept.push((item.key.clone(), kept));
+                continue;
+            }
+            let forget = |why| Operation::Forget { key: item.key.clone(), why };
+            let release = || Operation::Release { key: item.key.clone(), version: item.version.clone() };
+            match dropped(input.unit, &item.key, input.live.live(&item.key), input.others) {
+                Dropped::Delete(fact) if uids.contains(&fact.uid) => gone.leaves.push(forget(Forgotten::Alias)),
+                Dropped::Delete(_) if orphans(input.intent) => gone.leaves.push(release()),
+                Dropped::Delete(fact) => gone.deletes.push(Delete { item: item.clone(), fact }),
+                Dropped::Release => gone.leaves.push(release()),
+                Dropped::Forget(why) => gone.leaves.push(forget(why)),
+                Dropped::Unknown => gone.unknown.push(item.key.clone()),
+            }
+        }
+        gone
+    }
+
+    /// Takes the deletions that may not happen out of the plan, and returns why.
+    fn hold(&mut self, input: &PlanInput<'_>, case: PruneCase, plan: Digest) -> Vec<Hold> {
+        let mut holds = Vec::new();
+        if !self.unknown.is_empty() {
+            let unknown: Vec<_> = self.unknown.iter().map(|key| (key.clone(), String::new(), String::new())).collect();
+            holds.push(hold(
+                input.unit,
+                HoldKind::Evidence,
+                "whether they are live, or wanted by another unit, could not be told yet".to_owned(),
+                &unknown,
+            ));
+        }
+        let confirmed = matches!(input.intent, Intent::Remove { confirmed: true, .. });
+        let gap = evidence_gap(input.intent, input.build, input.inventory);
+        // What somebody deletes already needs no approval: it is only waited for.
+        let (going, deletes): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.deletes).into_iter().partition(|delete| delete.fact.deleting && gap.is_none());
+        let by_number = if confirmed { None } else { prune_verdict(case, input.group) };
+        let all = gap.or_else(|| by_number.map(|reason| (HoldKind::Prune, reason)));
+        let (held, free, kind, reason) = match all {
+            Some((kind, reason)) => (deletes, going, kind, reason),
+            None => {
+                let (held, mut free): (Vec<_>, Vec<_>) = deletes.into_iter().partition(|delete| always_held(&delete.item.key));
+                free.extend(going);
+                let reason = kinds_reason(held.iter().map(|delete| &delete.item.key));
+                (held, free, HoldKind::Prune, reason)
+            }
+        };
+        self.deletes = free;
+        if !held.is_empty() {
+            let bound: Vec<_> = held.iter().map(Delete::bound).collect();
+            let hold = hold(input.unit, kind, reason, &bound);
+            let approved = kind == HoldKind::Prune && (input.approvals.contains(&hold.digest) || input.approvals.contains(&plan));
+            if approved {
+                self.deletes.extend(held);
+            } else {
+                self.held.extend(held.into_iter().map(|delete| delete.item.key));
+                holds.push(hold);
+            }
+        }
+        self.deletes.sort_by(|a, b| a.item.key.cmp(&b.item.key));
+        holds
+    }
+
+    fn remains(&self) -> impl Iterator<Item = &ObjectKey> {
+        self.kept.iter().map(|(key, _)| key).chain(&self.unknown).chain(&self.held)
+    }
+}
+
+fn uid(live: Live) -> Option<String> {
+    if let Live::Here(fact) = live { Some(fact.uid) } else { None }
+}
+
+fn orphans(intent: Intent) -> bool {
+    matches!(intent, Intent::Remove { on_delete: OnDelete::Orphan, .. })
+}
+
+/// Returns why an object stays owned though the build does not name it.
+fn kept(input: &PlanInput<'_>, key: &ObjectKey) -> Option<Kept> {
+    if matches!(input.intent, Intent::Remove { .. }) {
+        return None;
+    }
+    match input.scope {
+        SyncScope::Partial { objects, prune } => (!prune || !objects.contains(key)).then_some(Kept::Partial),
+        SyncScope::Whole => (!input.policy.prune).then_some(Kept::PruneOff),
+    }
+}
+
+fn kinds_reason<'a>(keys: impl Iterator<Item = &'a ObjectKey>) -> String {
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for key in keys {
+        *kinds.entry(&key.kind).or_default() += 1;
+    }
+    let list: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    format!("deletes {}: what they hold goes with them", list.join(", "))
+}
+
+fn prune_case(input: &PlanInput<'_>, gone: &Gone) -> PruneCase {
+    let deletes = gone.deletes.iter().filter(|delete| !delete.fact.deleting).count();
+    let named = if matches!(input.intent, Intent::Sync) { input.manifests.len() } else { 0 };
+    PruneCase { deletes, owned: input.inventory.items.len(), left: named + gone.kept.len() + gone.unknown.len() }
+}
+
+/// Hashes what would be done, held deletions included, so that approving does not change it.
+fn digest(input: &PlanInput<'_>, operations: &[Operation], gone: &Gone) -> Digest {
+    let mut parts: Vec<Vec<u8>> = vec![b"plan".to_vec(), format!("{:?}", input.unit).into_bytes()];
+    for operation in operations.iter().chain(&gone.leaves) {
+        let (word, rest): (&[u8], Vec<u8>) = match operation {
+            Operation::Apply { manifest, mode } => (b"apply", format!("{} {mode:?}", manifest.digest).into_bytes()),
+            Operation::Keep(manifest) => (b"keep", manifest.digest.to_string().into_bytes()),
+            Operation::Delete { uid, .. } => (b"delete", uid.clone().into_bytes()),
+            Operation::Release { .. } => (b"release", Vec::new()),
+            Operation::Forget { why, .. } => (b"forget", format!("{why:?}").into_bytes()),
+        };
+        let version = match input.live.live(operation.key()) {
+            Live::Here(fact) => format!("{} {}", fact.uid, fact.approval_version()),
+            Live::Absent => "absent".to_owned(),
+            Live::Unknown => "unknown".to_owned(),
+        };
+        parts.extend([word.to_vec(), key_bytes(operation.key()), rest, version.into_bytes()]);
+    }
+    for delete in &gone.deletes {
+        let (key, uid, version) = delete.bound();
+        parts.extend([b"delete".to_vec(), key_bytes(&key), uid.into_bytes(), version.into_bytes()]);
+    }
+    Digest::of_parts(parts.iter().map(Vec::as_slice))
+}
+
+/// Returns the inventory before the first create and after the last delete.
+fn inventories(input: &PlanInput<'_>, operations: &[Operation], gone: &Gone) -> (Inventory, Inventory) {
+    let mut items: BTreeMap<ObjectKey, InventoryItem> = input.inventory.items.iter().map(|item| (item.key.clone(), item.clone())).collect();
+    for operation in operations {
+        let (Operation::Apply { manifest, .. } | Operation::Keep(manifest)) = operation else { continue };
+        let uid = uid(input.live.live(&manifest.key)).or_else(|| items.get(&manifest.key)?.uid.clone());
+        let item = InventoryItem { key: manifest.key.clone(), version: manifest.gvk.version.to_string(), uid, manifest: manifest.digest };
+        items.insert(manifest.key.clone(), item);
+    }
+    let known = |evidence: &Vec<Evidence>| if evidence.is_empty() { input.build.evidence.clone() } else { evidence.clone() };
+    let before = Inventory { items: items.values().cloned().collect(), evidence: known(&input.inventory.evidence) };
+    for key in gone.deletes.iter().map(|delete| &delete.item.key).chain(gone.leaves.iter().map(Operation::key)) {
+        items.remove(key);
+    }
+    let after = Inventory { items: items.into_values().collect(), evidence: evidence_after(input, gone) };
+    (before, after)
+}
+
+/// What is still owned though the build does not name it is compared with the read that last held it, so that read stays on record.
+fn evidence_after(input: &PlanInput<'_>, gone: &Gone) -> Vec<Evidence> {
+    let (old, new) = (&input.inventory.evidence, &input.build.evidence);
+    let whole = *input.scope == SyncScope::Whole && matches!(input.intent, Intent::Sync);
+    if old.is_empty() || (whole && input.build.incomplete.is_none() && gone.remains().next().is_none()) {
+        return new.clone();
+    }
+    let mut evidence = old.clone();
+    if whole && input.build.incomplete.is_none() {
+        evidence.extend(new.iter().filter(|now| old.iter().all(|seen| seen.source != now.source)).cloned());
+    }
+    evidence
+}

@@ -1,0 +1,10 @@
+//! Owns the tests of the plan crate's public API: recorded answers of a real API server, tables, and invariants over random inputs.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod drift;
+mod health;
+mod holds;
+mod invariants;
+mod phases;
+mod rules;
+mod set;
