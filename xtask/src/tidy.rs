@@ -102,6 +102,10 @@ const SKIPPED: &[&str] = &[".git", "target", "node_modules", "vendor"];
 /// Starts of paths of somebody's machine. Written in two parts, so that this file is none of its own findings.
 const MACHINE_PATHS: &[&str] = &[concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/wo", "rk/"), concat!("/Us", "ers/")];
 
+/// Texts that look like such a path and are none: (file, text, reason).
+const PATH_EXCEPTIONS: &[(&str, &str, &str)] =
+    &[("crates/server/src/socket.rs", concat!("/ho", "me/ada:/bin/sh"), "a line of a user list, made up for a test")];
+
 /// Endings of the files that are looked through for machine paths.
 const TEXTS: &[&str] = &["rs", "md", "toml", "sh", "go", "mod", "yaml", "yml", "json", "sql", "run", "txt", "case"];
 
@@ -158,7 +162,8 @@ fn check_text(file: &str, text: &str, findings: &mut Vec<String>) {
         for path in MACHINE_PATHS {
             // Behind a letter, a dot or a slash it is the middle of a longer path, of a URL for instance.
             let whole = |(at, _): (usize, &str)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || "._-/}".contains(c));
-            if line.match_indices(path).any(whole) {
+            let excepted = PATH_EXCEPTIONS.iter().any(|(excepted, text, _)| *excepted == file && line.contains(text));
+            if !excepted && line.match_indices(path).any(whole) {
                 findings.push(format!("{file}:{number}: `{path}` is a path of one machine"));
             }
         }

@@ -1,9 +1,11 @@
 //! Owns the view of YAML that the build and the dialects share: documents of a file with places in that file, mistakes as diagnostics.
 //! Reading itself is `plumb-yaml`'s; what a document means is the caller's.
 
-use plumb_world::{Diagnostic, FileId, FileTable, Span};
+use plumb_world::{Diagnostic, FileId, FileTable, Position, Span};
 use plumb_yaml::{Error, ErrorCode, NodeRef, Options, Stream};
 use serde_json::Value;
+
+use crate::limits::MAX_COLLECTED;
 
 /// What a node is, in the words of JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +44,9 @@ impl Kind {
     }
 }
 
+/// The code of the error that a key is set twice: the document can be read all the same.
+pub const DUPLICATE_KEY: &str = "yaml-duplicate-key";
+
 /// The documents of one file.
 #[derive(Debug)]
 pub struct Documents {
@@ -55,10 +60,11 @@ pub struct Documents {
 pub fn read_documents(text: &[u8], file: FileId, errors: &mut Vec<Diagnostic>) -> Documents {
     let stream = plumb_yaml::parse(text, &Options::default());
     for document in stream.documents() {
+        let room = MAX_COLLECTED.saturating_sub(errors.len());
         match document {
-            Err(wrong) => errors.extend(wrong.iter().map(|error| diagnostic(error, &stream, file))),
-            Ok(document) => errors.extend(document.duplicates().take(plumb_yaml::MAX_DUPLICATE_ERRORS).map(|twice| {
-                Diagnostic::error("yaml-duplicate-key", format!("the key `{}` is set twice in one map", twice.key))
+            Err(wrong) => errors.extend(wrong.iter().take(room).map(|error| diagnostic(error, &stream, file))),
+            Ok(document) => errors.extend(document.duplicates().take(room).map(|twice| {
+                Diagnostic::error(DUPLICATE_KEY, format!("the key `{}` is set twice in one map", twice.key))
                     .at(twice.again.in_file(file), "set again here")
                     .at(twice.first.in_file(file), "first set here")
                     .hint("Keep one of them: the first one would be lost.")
@@ -113,6 +119,11 @@ impl<'a> Node<'a> {
     /// Returns where the node is written; for what came through an alias, where that is.
     pub fn span(self) -> Span {
         self.node.span().in_file(self.file)
+    }
+
+    /// Returns line and column of where the node is written.
+    pub fn position(self) -> Position {
+        self.node.stream().position(self.node.span().start)
     }
 
     /// Returns the first line of where the node is written: the place of what is missing in it.
@@ -277,7 +288,8 @@ mod tests {
     #[test]
     fn nesting_deeper_than_json_reads_is_an_error() {
         let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
-        let value = |text: &str| read_documents(text.as_bytes(), FileId(0), &mut Vec::new()).roots().next().expect("a document").to_value().is_ok();
+        let value =
+            |text: &str| read_documents(text.as_bytes(), FileId(0), &mut Vec::new()).roots().next().expect("a document").to_value().is_ok();
         assert!(value(&nested(MAX_JSON_DEPTH)));
         assert!(!value(&nested(MAX_JSON_DEPTH + 1)));
     }

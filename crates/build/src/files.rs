@@ -85,7 +85,9 @@ fn submodule(path: &RelPath) -> Diagnostic {
 pub(crate) fn blame(error: WorldError) -> Result<Diagnostic, WorldError> {
     match &error {
         WorldError::TooLarge { .. } => Ok(too_large(error.to_string())),
-        WorldError::BadLink { .. } => Ok(Diagnostic::error("bad-link", error.to_string()).hint("Links are followed inside their own source only.")),
+        WorldError::BadLink { .. } => {
+            Ok(Diagnostic::error("bad-link", error.to_string()).hint("Links are followed inside their own source only."))
+        }
         WorldError::WrongKind { .. } => Ok(Diagnostic::error("wrong-kind", error.to_string())),
         _ => Err(error),
     }
@@ -115,10 +117,19 @@ pub struct From<'a> {
 
 impl Reader {
     /// Reads one file into the table. A file that is gone, too large or badly linked is a diagnostic.
-    pub fn read(&mut self, world: &dyn World, from: From<'_>, path: &RelPath, table: &mut FileTable) -> Result<Result<Span, Diagnostic>, WorldError> {
+    pub fn read(
+        &mut self,
+        world: &dyn World,
+        from: From<'_>,
+        path: &RelPath,
+        table: &mut FileTable,
+    ) -> Result<Result<Span, Diagnostic>, WorldError> {
         self.files += 1;
         if self.files > MAX_FILES {
-            return Ok(Err(Diagnostic::error("file-count", format!("`{path}` is file number {}; a unit may have {MAX_FILES}", self.files))));
+            return Ok(Err(Diagnostic::error(
+                "file-count",
+                format!("`{path}` is file number {}; a unit may have {MAX_FILES}", self.files),
+            )));
         }
         let blob = match world.file(from.tree, path) {
             Ok(Some(blob)) => blob,
@@ -132,7 +143,10 @@ impl Reader {
         }
         self.bytes += size;
         if self.bytes > MAX_TOTAL_BYTES {
-            return Ok(Err(too_large(format!("with `{path}` the unit's files have {} bytes together; {MAX_TOTAL_BYTES} are allowed", self.bytes))));
+            return Ok(Err(too_large(format!(
+                "with `{path}` the unit's files have {} bytes together; {MAX_TOTAL_BYTES} are allowed",
+                self.bytes
+            ))));
         }
         let end = u32::try_from(size).unwrap_or(u32::MAX);
         let (source, revision) = (from.source.clone(), from.revision.clone());

@@ -10,6 +10,7 @@
 mod document;
 pub mod files;
 pub mod limits;
+mod lines;
 mod names;
 mod object;
 mod plain;
@@ -24,7 +25,7 @@ use plumb_schema::Schema;
 use plumb_unit::{SourceSpec, Step, StepKind, Unit};
 use plumb_world::{Diagnostic, FileTable, RelPath, TreeId, World, WorldError};
 
-pub use document::{Documents, Kind, Member, Node, read_documents};
+pub use document::{DUPLICATE_KEY, Documents, Kind, Member, Node, read_documents};
 pub use object::{no_namespace, unknown_kind};
 pub use render::{RenderedObject, RenderedOrigin, render_text, rendered_objects, yaml_text};
 

@@ -23,3 +23,6 @@ pub const MAX_LIST_DEPTH: usize = 4;
 
 /// How many errors, and how many warnings, are reported; the rest is counted.
 pub const MAX_DIAGNOSTICS: usize = 500;
+
+/// How many errors and warnings are collected at all; behind them a unit or root is wrong enough.
+pub const MAX_COLLECTED: usize = 10_000;

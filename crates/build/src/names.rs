@@ -9,12 +9,12 @@ pub(crate) type Rule = &'static str;
 
 const SUBDOMAIN: Rule =
     "A name has lowercase letters, digits, `-` and `.`, starts and ends with a letter or digit, and has at most 253 characters.";
-const LABEL: Rule = "A name of this kind has lowercase letters, digits and `-`, starts and ends with a letter or digit, and has at most 63 characters.";
+const LABEL: Rule =
+    "A name of this kind has lowercase letters, digits and `-`, starts and ends with a letter or digit, and has at most 63 characters.";
 const SEGMENT: Rule = "A name has no `/` and no `%`, and is neither `.` nor `..`.";
 const LABEL_KEY: Rule =
     "A key is `NAME` or `PREFIX/NAME`: the name has letters, digits, `-`, `_` and `.`, at most 63; the prefix is a domain, at most 253.";
-const LABEL_VALUE: Rule =
-    "A label's value has letters, digits, `-`, `_` and `.`, starts and ends with a letter or digit, and has at most 63 characters; it may be empty.";
+const LABEL_VALUE: Rule = "A label's value has letters, digits, `-`, `_` and `.`, starts and ends with a letter or digit, and has at most 63 characters; it may be empty.";
 const API_VERSION: Rule = "Write `VERSION` for the core API (`v1`) and `GROUP/VERSION` for the others (`apps/v1`).";
 
 /// Checks an object's name as the API server does. Of kinds that only the cluster knows, only what no kind may have is refused.

@@ -9,7 +9,7 @@ use plumb_world::{Diagnostic, FileTable, Span};
 use serde_json::Value;
 
 use crate::document::{Kind, Member, Node};
-use crate::limits::MAX_OBJECT_BYTES;
+use crate::limits::{MAX_COLLECTED, MAX_OBJECT_BYTES};
 use crate::names;
 
 /// The group of Plumb's own resources.
@@ -65,14 +65,13 @@ enum Content {
 }
 
 impl Draft {
-    pub(crate) fn is_crd(&self) -> bool {
-        &*self.gvk.group == "apiextensions.k8s.io" && &*self.gvk.kind == "CustomResourceDefinition"
-    }
-
-    pub(crate) fn value(&self) -> Value {
+    /// Returns the object when it defines a kind.
+    pub(crate) fn definition(&self) -> Option<&Value> {
         match &self.content {
-            Content::Tree(value) => value.clone(),
-            Content::Packed(bytes) => serde_json::from_slice(bytes).unwrap_or(Value::Null),
+            Content::Tree(value) if &*self.gvk.group == "apiextensions.k8s.io" && &*self.gvk.kind == "CustomResourceDefinition" => {
+                Some(value)
+            }
+            _ => None,
         }
     }
 
@@ -97,7 +96,9 @@ pub(crate) fn draft(
     if node.kind() != Kind::Map {
         let what = if inherited.in_list { "an item of the list" } else { "the document" };
         let message = format!("{what} is {}, not an object", node.kind().described());
-        diagnostics.push(Diagnostic::error("not-an-object", message).at(node.span(), "").hint("An object has `apiVersion`, `kind` and `metadata`."));
+        diagnostics.push(
+            Diagnostic::error("not-an-object", message).at(node.span(), "").hint("An object has `apiVersion`, `kind` and `metadata`."),
+        );
         return None;
     }
     let mut check = Check { diagnostics, files, verbatim: inherited.as_written };
@@ -108,7 +109,9 @@ pub(crate) fn draft(
     }
     if &*gvk.group == "kustomize.config.k8s.io" {
         let diagnostic = Diagnostic::error("unsupported-format", "a kustomization is not an object, and not supported yet");
-        check.diagnostics.push(diagnostic.at(check.key_of(node, "kind"), "").hint("Take it out of the folder to apply the files beside it as they are."));
+        check.diagnostics.push(
+            diagnostic.at(check.key_of(node, "kind"), "").hint("Take it out of the folder to apply the files beside it as they are."),
+        );
         return None;
     }
     check.hide_secrets(node, &gvk);
@@ -118,7 +121,8 @@ pub(crate) fn draft(
     check.labels(metadata, "labels");
     check.labels(metadata, "annotations");
     if let Some(sops) = node.get("sops").filter(|sops| sops.kind() == Kind::Map) {
-        let diagnostic = Diagnostic::error("encrypted", format!("`{} {name}` is encrypted with SOPS: decryption is not supported yet", word(&gvk)));
+        let diagnostic =
+            Diagnostic::error("encrypted", format!("`{} {name}` is encrypted with SOPS: decryption is not supported yet", word(&gvk)));
         check.diagnostics.push(diagnostic.at(sops.span(), ""));
     }
     let mut value = check.value(node)?;
@@ -133,7 +137,10 @@ pub(crate) fn settle(draft: Draft, schema: &Schema, target: &Target, diagnostics
         plumb_schema::Scope::Namespaced => Scope::Namespaced,
         plumb_schema::Scope::Cluster => Scope::Cluster,
     });
-    let mut value = draft.value();
+    let mut value = match draft.content {
+        Content::Tree(value) => value,
+        Content::Packed(bytes) => serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+    };
     let mut verbatim = draft.verbatim;
     let own = draft.namespace.as_ref().map(|(name, _)| name.as_str());
     let namespace: Option<Arc<str>> = match scope {
@@ -208,7 +215,14 @@ struct Check<'c> {
 impl Check<'_> {
     fn error(&mut self, code: &'static str, message: String, at: Span, hint: &str) {
         let diagnostic = Diagnostic::error(code, message).at(at, "");
-        self.diagnostics.push(if hint.is_empty() { diagnostic } else { diagnostic.hint(hint) });
+        self.push(if hint.is_empty() { diagnostic } else { diagnostic.hint(hint) });
+    }
+
+    /// One object may have a million labels, each of them wrong.
+    fn push(&mut self, diagnostic: Diagnostic) {
+        if self.diagnostics.len() < MAX_COLLECTED {
+            self.diagnostics.push(diagnostic);
+        }
     }
 
     fn key_of(&self, node: Node<'_>, key: &str) -> Span {
@@ -234,7 +248,12 @@ impl Check<'_> {
         });
         if !names::is_kind(&kind) {
             let at = node.get("kind").map_or(node.span(), Node::span);
-            self.error("kind", format!("`kind` is `{kind}`, which no kind can be called"), at, "A kind is one word of letters and digits, such as `Deployment`.");
+            self.error(
+                "kind",
+                format!("`kind` is `{kind}`, which no kind can be called"),
+                at,
+                "A kind is one word of letters and digits, such as `Deployment`.",
+            );
             return None;
         }
         gvk.ok()
@@ -380,7 +399,7 @@ impl Check<'_> {
                 Some(_) => {}
                 None if value.kind() == Kind::Null => {
                     let message = format!("`metadata.{field}.{key}` is null: it is applied as the empty string");
-                    self.diagnostics.push(Diagnostic::warning("null-label", message).at(key_span, "").hint("Write `\"\"` where that is meant."));
+                    self.push(Diagnostic::warning("null-label", message).at(key_span, "").hint("Write `\"\"` where that is meant."));
                 }
                 None => self.not_text(&format!("metadata.{field}.{key}"), value),
             }
@@ -410,9 +429,16 @@ impl Check<'_> {
     fn drop_servers_own(&mut self, node: Node<'_>, value: &mut Value, gvk: &Gvk) {
         let kind = word(gvk);
         for field in REFUSED {
-            if let Some(member) = node.get("metadata").and_then(|metadata| metadata.member(field)).filter(|member| member.value.kind() != Kind::Null) {
+            if let Some(member) =
+                node.get("metadata").and_then(|metadata| metadata.member(field)).filter(|member| member.value.kind() != Kind::Null)
+            {
                 let message = format!("`metadata.{field}` of this `{kind}` is the server's to set");
-                self.error("servers-own", message, member.key_span, "Remove it: it comes from an object that was read back from a cluster.");
+                self.error(
+                    "servers-own",
+                    message,
+                    member.key_span,
+                    "Remove it: it comes from an object that was read back from a cluster.",
+                );
             }
         }
         for field in REFUSED.iter().chain(&SERVERS_OWN) {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::document::{Node, hide_secrets_of_text, read_documents};
 use crate::files::{self, Reader};
-use crate::limits::{MAX_DIAGNOSTICS, MAX_LIST_DEPTH, MAX_OBJECTS};
+use crate::limits::{MAX_COLLECTED, MAX_DIAGNOSTICS, MAX_LIST_DEPTH, MAX_OBJECTS};
 use crate::object::{Draft, Inherited, draft, settle};
 use crate::{Built, Request, SourceTree, path_in_tree};
 
@@ -50,8 +50,12 @@ impl<'a> Run<'a> {
 
     /// Finds out from the files how a unit without steps is built: each source is plain YAML, unless its folder is somebody else's format.
     pub(crate) fn find_out(&mut self) -> Result<Vec<Step>, WorldError> {
-        const FORMATS: [(&str, &str); 4] =
-            [("Chart.yaml", "Helm chart"), ("kustomization.yaml", "kustomization"), ("kustomization.yml", "kustomization"), ("Kustomization", "kustomization")];
+        const FORMATS: [(&str, &str); 4] = [
+            ("Chart.yaml", "Helm chart"),
+            ("kustomization.yaml", "kustomization"),
+            ("kustomization.yml", "kustomization"),
+            ("Kustomization", "kustomization"),
+        ];
         let mut steps = Vec::new();
         for alias in self.unit.sources.keys() {
             let (Some(source), Ok(folder)) = (self.trees.get(alias), path_in_tree(self.unit, alias, &RelPath::root())) else { continue };
@@ -64,7 +68,9 @@ impl<'a> Run<'a> {
             let format = FORMATS.iter().find(|(name, _)| entries.iter().any(|entry| entry.name == *name));
             if let Some((name, what)) = format {
                 let message = format!("`{folder}` in source `{alias}` is a {what} (it holds `{name}`): that is not supported yet");
-                self.diagnostics.push(Diagnostic::error("unsupported-format", message).hint("Point the source's `path` at a folder of plain manifests."));
+                self.diagnostics.push(
+                    Diagnostic::error("unsupported-format", message).hint("Point the source's `path` at a folder of plain manifests."),
+                );
             } else {
                 steps.push(Step { name: alias.clone(), kind: StepKind::Plain { source: alias.clone(), path: RelPath::root() } });
             }
@@ -76,10 +82,14 @@ impl<'a> Run<'a> {
     pub(crate) fn plain(&mut self, alias: &Arc<str>, path: &RelPath) -> Result<(), WorldError> {
         let path = match path_in_tree(self.unit, alias, path) {
             Ok(path) => path,
-            Err(diagnostic) => return Ok(self.diagnostics.push(diagnostic)),
+            Err(diagnostic) => {
+                self.diagnostics.push(diagnostic);
+                return Ok(());
+            }
         };
         let Some(source) = self.trees.get(alias) else {
-            return Ok(self.diagnostics.push(Diagnostic::error("unknown-source", format!("source `{alias}` has no revision yet"))));
+            self.diagnostics.push(Diagnostic::error("unknown-source", format!("source `{alias}` has no revision yet")));
+            return Ok(());
         };
         let listing = files::list(self.world, source.tree, &path)?;
         let failed = listing.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
@@ -104,11 +114,13 @@ impl<'a> Run<'a> {
     fn file(&mut self, whole: Span) {
         let Some(file) = self.files.get(whole.file) else { return };
         let text = file.text.clone();
-        let before = self.diagnostics.len();
-        let documents = read_documents(&text, whole.file, &mut self.diagnostics);
-        if self.diagnostics.len() > before {
+        let mut errors = Vec::new();
+        let documents = read_documents(&text, whole.file, &mut errors);
+        if !errors.is_empty() {
             hide_secrets_of_text(&text, whole.file, &mut self.files);
         }
+        errors.truncate(MAX_COLLECTED.saturating_sub(self.diagnostics.len()));
+        self.diagnostics.append(&mut errors);
         for root in documents.roots() {
             let at = if documents.as_written { whole_lines(root.span(), &text) } else { root.span() };
             self.object(root, at, &Inherited::of_document(documents.as_written), 0);
@@ -129,15 +141,16 @@ impl<'a> Run<'a> {
         if self.objects > MAX_OBJECTS {
             if self.objects == MAX_OBJECTS + 1 {
                 let message = format!("the unit has more than {MAX_OBJECTS} objects");
-                self.diagnostics.push(Diagnostic::error("object-count", message).at(at, "the first one too many").hint("Split it into several units."));
+                self.diagnostics
+                    .push(Diagnostic::error("object-count", message).at(at, "the first one too many").hint("Split it into several units."));
             }
             return;
         }
         let Some(draft) = draft(node, at, inherited, &self.schema, &mut self.files, &mut self.diagnostics) else { return };
         let slot = self.slots.len();
         self.slots.push(None);
-        if draft.is_crd() {
-            self.schema.to_mut().add_crd(&draft.value());
+        if let Some(crd) = draft.definition() {
+            self.schema.to_mut().add_crd(crd);
         }
         if self.schema.scope(&draft.gvk).is_some() {
             self.slots[slot] = settle(draft, &self.schema, &self.unit.target, &mut self.diagnostics);
@@ -160,7 +173,8 @@ impl<'a> Run<'a> {
         }
         let mut made: Vec<(Manifest, bool)> = self.namespace(&known).into_iter().collect();
         made.extend(self.slots.drain(..).flatten());
-        let (mut errors, mut warnings): (Vec<_>, Vec<_>) = self.diagnostics.into_iter().partition(|diagnostic| diagnostic.severity == Severity::Error);
+        let (mut errors, mut warnings): (Vec<_>, Vec<_>) =
+            self.diagnostics.into_iter().partition(|diagnostic| diagnostic.severity == Severity::Error);
         in_order(&mut errors, Diagnostic::error);
         in_order(&mut warnings, Diagnostic::warning);
         let (manifests, verbatim): (Vec<_>, Vec<_>) = made.into_iter().map(|(manifest, verbatim)| (Arc::new(manifest), verbatim)).unzip();
@@ -208,7 +222,7 @@ fn twice(key: &ObjectKey, first: Span, second: Span) -> Diagnostic {
 }
 
 /// Orders diagnostics by file and place, those without a place first, and counts those over the limit.
-fn in_order(diagnostics: &mut Vec<Diagnostic>, make: fn(&'static str, String) -> Diagnostic) {
+pub(crate) fn in_order(diagnostics: &mut Vec<Diagnostic>, make: fn(&'static str, String) -> Diagnostic) {
     diagnostics.sort_by_key(|diagnostic| diagnostic.labels.first().map(|label| label.span));
     if diagnostics.len() > MAX_DIAGNOSTICS {
         let more = diagnostics.len() - MAX_DIAGNOSTICS;

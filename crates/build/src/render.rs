@@ -7,6 +7,7 @@ use plumb_world::FileTable;
 use serde_json::Value;
 
 use crate::Built;
+use crate::lines::Lines;
 
 /// A manifest with where it was written: one element of `plumb render -o json`. Fields are added, never changed.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -42,11 +43,12 @@ pub struct RenderedOrigin {
 /// included; one that the build completed (a namespace, an item of a list) is printed from what will be applied. Empty when the build failed.
 pub fn render_text(built: &Built) -> String {
     let mut out = String::new();
+    let mut lines = Lines::new(&built.files);
     for (manifest, verbatim) in built.result.iter().flatten().zip(&built.verbatim) {
-        let place = built.files.position(manifest.at);
+        let line = lines.line(manifest.at).number;
         let file = built.files.get(manifest.at.file);
         let path = file.map_or("?", |file| file.path.as_str());
-        let _ = writeln!(out, "---\n# Source: {path}:{}", place.line);
+        let _ = writeln!(out, "---\n# Source: {path}:{line}");
         let written = file.and_then(|file| file.text.get(manifest.at.start as usize..manifest.at.end as usize));
         match written.and_then(|text| std::str::from_utf8(text).ok()) {
             Some(text) if *verbatim => {
@@ -61,11 +63,12 @@ pub fn render_text(built: &Built) -> String {
 
 /// Returns the manifests with their origins, in the order of the sources. Empty when the build failed.
 pub fn rendered_objects(built: &Built) -> Vec<RenderedObject> {
-    built.result.iter().flatten().map(|manifest| rendered(manifest, &built.files)).collect()
+    let mut lines = Lines::new(&built.files);
+    built.result.iter().flatten().map(|manifest| rendered(manifest, &built.files, &mut lines)).collect()
 }
 
-fn rendered(manifest: &Manifest, files: &FileTable) -> RenderedObject {
-    let place = files.position(manifest.at);
+fn rendered(manifest: &Manifest, files: &FileTable, lines: &mut Lines<'_>) -> RenderedObject {
+    let place = lines.position(manifest.at);
     let file = files.get(manifest.at.file);
     let origin = RenderedOrigin {
         source: file.map_or_else(String::new, |file| file.source.to_string()),

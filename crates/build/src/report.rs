@@ -2,10 +2,11 @@
 //!
 //! Nothing of a file reaches a terminal as a control sequence, and ranges that the file table hides are left out.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use plumb_world::{Diagnostic, FileId, FileTable, Label, Severity, Span};
+use plumb_world::{Diagnostic, FileTable, Label, Severity, Span};
+
+use crate::lines::{Line, Lines};
 
 /// How many characters of a line an excerpt shows; of a longer line, the part around the place.
 pub const MAX_EXCERPT_CHARS: usize = 120;
@@ -23,7 +24,7 @@ const RESET: &str = "\x1b[0m";
 ///
 /// Without colour there is not one escape sequence in it. Empty when there is no diagnostic.
 pub fn render(diagnostics: &[Diagnostic], files: &FileTable, unit: &str, color: bool) -> String {
-    let mut report = Report { files, lines: BTreeMap::new(), color, out: String::new() };
+    let mut report = Report { files, lines: Lines::new(files), color, out: String::new() };
     for diagnostic in diagnostics {
         report.diagnostic(diagnostic);
     }
@@ -41,8 +42,7 @@ pub fn line(diagnostic: &Diagnostic, files: &FileTable) -> String {
 
 struct Report<'a> {
     files: &'a FileTable,
-    /// Where each line of a file starts, made once per file.
-    lines: BTreeMap<FileId, Vec<u32>>,
+    lines: Lines<'a>,
     color: bool,
     out: String,
 }
@@ -60,7 +60,7 @@ impl Report<'_> {
         let head = self.paint(color, &format!("{}[{}]", word(diagnostic.severity), diagnostic.code));
         let message = self.paint(BOLD, &clean(&diagnostic.message));
         let _ = writeln!(self.out, "{head}: {message}");
-        let width = diagnostic.labels.iter().map(|label| self.locate(label.span).0.to_string().len()).max().unwrap_or(1);
+        let width = diagnostic.labels.iter().map(|label| self.lines.line(label.span).number.to_string().len()).max().unwrap_or(1);
         for (at, label) in diagnostic.labels.iter().enumerate() {
             self.label(label, at == 0, width, color);
         }
@@ -77,20 +77,20 @@ impl Report<'_> {
 
     fn label(&mut self, label: &Label, primary: bool, width: usize, color: &str) {
         let Some(file) = self.files.get(label.span.file) else { return };
-        let (line, start, end) = self.locate(label.span);
-        let column = self.files.position(label.span).column;
+        let Line { number, start, end } = self.lines.line(label.span);
+        let column = self.lines.position(label.span).column;
         let arrow = self.paint(BLUE, &format!("{:width$}{}", "", if primary { "-->" } else { ":::" }));
         let source = [&*file.source, &*file.revision].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(", ");
         let source = if source.is_empty() { source } else { format!(" ({})", clean(&source)) };
-        let _ = writeln!(self.out, "{arrow} {}:{line}:{column}{source}", clean(file.path.as_str()));
+        let _ = writeln!(self.out, "{arrow} {}:{number}:{column}{source}", clean(file.path.as_str()));
         if file.text.is_empty() {
             return;
         }
         let shown = self.show(label.span, start, end);
         self.gutter(width, "|");
         self.out.push('\n');
-        let number = self.paint(BLUE, &format!("{line:>width$} |"));
-        let _ = writeln!(self.out, "{}", format!("{number} {}", shown.text).trim_end());
+        let margin = self.paint(BLUE, &format!("{number:>width$} |"));
+        let _ = writeln!(self.out, "{}", format!("{margin} {}", shown.text).trim_end());
         let mark = if primary { "^" } else { "-" }.repeat(shown.len.max(1));
         let text = if label.text.is_empty() { mark } else { format!("{mark} {}", clean(&label.text)) };
         let text = self.paint(if primary { color } else { BLUE }, &text);
@@ -101,22 +101,10 @@ impl Report<'_> {
     fn summary(&mut self, diagnostics: &[Diagnostic], unit: &str) {
         let count = |severity| diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count();
         let many = |number: usize, word: &str| (number > 0).then(|| format!("{number} {word}{}", if number == 1 { "" } else { "s" }));
-        let counts: Vec<String> = [many(count(Severity::Error), "error"), many(count(Severity::Warning), "warning")].into_iter().flatten().collect();
+        let counts: Vec<String> =
+            [many(count(Severity::Error), "error"), many(count(Severity::Warning), "warning")].into_iter().flatten().collect();
         let unit = if unit.is_empty() { String::new() } else { format!("{}: ", clean(unit)) };
         let _ = writeln!(self.out, "{unit}{}", counts.join(", "));
-    }
-
-    /// Returns the line number of a span's start and where that line starts and ends.
-    fn locate(&mut self, span: Span) -> (usize, usize, usize) {
-        let text = self.files.get(span.file).map_or(&[][..], |file| &file.text);
-        let lines = self.lines.entry(span.file).or_insert_with(|| {
-            let breaks = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-            std::iter::once(0).chain(breaks.map(|(at, _)| u32::try_from(at + 1).unwrap_or(u32::MAX))).collect()
-        });
-        let number = lines.partition_point(|start| *start <= span.start);
-        let start = lines.get(number.saturating_sub(1)).map_or(0, |start| *start as usize).min(text.len());
-        let end = lines.get(number).map_or(text.len(), |next| (*next as usize).saturating_sub(1)).min(text.len());
-        (number, start, end.max(start))
     }
 
     /// Cuts a line to what is shown around the span.
@@ -230,7 +218,7 @@ fn severity_color(severity: Severity) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use plumb_world::{RelPath, SourceFile};
+    use plumb_world::{FileId, RelPath, SourceFile};
 
     use super::*;
 
@@ -249,7 +237,8 @@ mod tests {
 
     #[test]
     fn the_place_is_underlined() {
-        let expect = "error[sample]: wrong\n --> deploy/web.yaml:2:4 (main, main@sha1:4f0c)\n  |\n2 | b: value\n  |    ^^^^^ here\n\n1 error\n";
+        let expect =
+            "error[sample]: wrong\n --> deploy/web.yaml:2:4 (main, main@sha1:4f0c)\n  |\n2 | b: value\n  |    ^^^^^ here\n\n1 error\n";
         check(b"a: 1\nb: value\nc: 2\n", 8, 13, expect);
     }
 
@@ -275,7 +264,8 @@ mod tests {
     fn of_a_long_line_the_part_around_the_place_is_shown() {
         let text = format!("{}!{}", "é".repeat(1000), "é".repeat(1000));
         let (files, file) = table(text.as_bytes());
-        let report = render(&[Diagnostic::error("sample", "wrong").at(Span { file, start: 2000, end: 2001 }, "here")], &files, "a/b", false);
+        let report =
+            render(&[Diagnostic::error("sample", "wrong").at(Span { file, start: 2000, end: 2001 }, "here")], &files, "a/b", false);
         let lines: Vec<&str> = report.lines().collect();
         assert!(lines[3].chars().count() < MAX_EXCERPT_CHARS + 8, "{report}");
         let bang = lines[3].chars().position(|c| c == '!').expect("shown");

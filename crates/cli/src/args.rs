@@ -26,14 +26,14 @@ pub(crate) struct Global {
     /// Output format
     #[arg(short, long, global = true, value_enum)]
     pub(crate) output: Option<Format>,
-    /// Kubeconfig file
-    #[arg(long, global = true, env = "KUBECONFIG")]
+    /// Kubeconfig file; what `$KUBECONFIG` or the home folder names when left out
+    #[arg(long, global = true)]
     pub(crate) kubeconfig: Option<PathBuf>,
     /// Kubeconfig context
     #[arg(long, global = true)]
     pub(crate) context: Option<String>,
     /// Socket of the running `plumb serve`
-    #[arg(long, global = true, env = "PLUMB_SOCKET")]
+    #[arg(long, global = true, env = "PLUMB_SOCKET", hide_env_values = true)]
     pub(crate) socket: Option<PathBuf>,
 }
 
@@ -285,5 +285,35 @@ pub(crate) struct ServeArgs {
     /// Let units that name no service account act with the operator's own rights
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     pub(crate) platform_account: bool,
+    /// How much is written to stderr
+    #[arg(long, value_enum, default_value_t = LogLevel::Info)]
+    pub(crate) log: LogLevel,
+}
+
+/// How much a log tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    /// What went wrong
+    Error,
+    /// And what may
+    Warn,
+    /// And what happens
+    Info,
+    /// And why
+    Debug,
+    /// Everything
+    Trace,
+}
+
+impl From<LogLevel> for tracing::Level {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Error => Self::ERROR,
+            LogLevel::Warn => Self::WARN,
+            LogLevel::Info => Self::INFO,
+            LogLevel::Debug => Self::DEBUG,
+            LogLevel::Trace => Self::TRACE,
+        }
+    }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use plumb_manifest::ObjectKey;
 use plumb_plan::{FieldChange, HoldKind, ObjectSummary, Operation, UnitHash, diff_owned, effective};
+use plumb_server::api::{DiffView, FieldDiff, ObjectDiff};
 use serde_json::{Value, json};
 
 use crate::args::{DiffArgs, Format, Global};
@@ -13,13 +14,30 @@ use crate::problem::{DONE, Done, FAILED, Problem};
 use crate::words;
 
 /// What would happen to one object.
-struct Difference {
+pub(crate) struct Difference {
     key: ObjectKey,
-    /// `create`, `change` or `delete`.
-    change: &'static str,
-    fields: Vec<FieldChange>,
+    /// `create`, `change`, `delete` or `release`.
+    change: String,
+    fields: Vec<Field>,
     /// Whether it waits for approval.
     held: bool,
+}
+
+/// One field that would change.
+struct Field {
+    path: String,
+    /// What is live; none: it is not there.
+    old: Option<Value>,
+    /// What is wanted; none: it goes.
+    new: Option<Value>,
+    /// Who owns the live value.
+    manager: Option<String>,
+}
+
+impl From<FieldChange> for Field {
+    fn from(change: FieldChange) -> Self {
+        Self { path: change.path.to_string(), old: change.old, new: change.new, manager: change.manager }
+    }
 }
 
 /// Compares a folder with the cluster.
@@ -31,16 +49,34 @@ async fn compare(printer: &Printer, global: &Global, args: &DiffArgs) -> Done {
     let ask = Ask { path: &args.path, name: args.name.as_deref(), adopt: false, approve: false, timeout: None };
     let one = oneshot::prepare(printer, global, ask).await?;
     let differences = differences(&one).await?;
-    match global.output {
-        Some(format @ (Format::Json | Format::Yaml)) => printer.document(format, &document(&one, &differences))?,
+    print(printer, global.output, &one.folder.unit.key.to_string(), &differences)?;
+    Ok(if differences.is_empty() { DONE } else { FAILED })
+}
+
+/// Prints what differs of a unit.
+pub(crate) fn print(printer: &Printer, format: Option<Format>, unit: &str, differences: &[Difference]) -> Result<(), Problem> {
+    match format {
+        Some(format @ (Format::Json | Format::Yaml)) => printer.document(format, &document(unit, differences))?,
         Some(Format::Name) => {
-            for difference in &differences {
+            for difference in differences {
                 printer.line(&difference.key.to_string())?;
             }
         }
-        None | Some(Format::Wide) => printer.data(&describe(&differences, printer))?,
+        None | Some(Format::Wide) => printer.data(&describe(differences, printer))?,
     }
-    Ok(if differences.is_empty() { DONE } else { FAILED })
+    Ok(())
+}
+
+/// Takes what a running operator says of a unit.
+pub(crate) fn of_view(view: DiffView) -> Vec<Difference> {
+    let field = |field: FieldDiff| Field { path: field.path, old: field.live, new: field.wanted, manager: field.manager };
+    let difference = |object: ObjectDiff| Difference {
+        key: ObjectKey::new(&object.object.group, &object.object.kind, object.object.namespace.as_deref(), &object.object.name),
+        change: object.action,
+        fields: object.fields.into_iter().map(field).collect(),
+        held: false,
+    };
+    view.objects.into_iter().map(difference).collect()
 }
 
 async fn differences(one: &OneShot) -> Result<Vec<Difference>, Problem> {
@@ -50,7 +86,7 @@ async fn differences(one: &OneShot) -> Result<Vec<Difference>, Problem> {
     for (manifest, live) in one.manifests.iter().zip(one.acting.live(&keys).await) {
         let key = manifest.key.clone();
         let Some(live) = live.map_err(|error| cluster_problem(&error))? else {
-            differences.push(Difference { key, change: "create", fields: Vec::new(), held: false });
+            differences.push(Difference { key, change: "create".to_owned(), fields: Vec::new(), held: false });
             continue;
         };
         let wanted = manifest.value();
@@ -58,13 +94,13 @@ async fn differences(one: &OneShot) -> Result<Vec<Difference>, Problem> {
         let applied = effective(&key, &wanted, &rules, Some(&live), &manager);
         let fields = diff_owned(&key, &live, &applied, one.schema.root(&manifest.gvk), &one.redactor);
         if !fields.is_empty() {
-            differences.push(Difference { key, change: "change", fields, held: false });
+            differences.push(Difference { key, change: "change".to_owned(), fields: fields.into_iter().map(Field::from).collect(), held: false });
         }
     }
     let deletes = one.plan.operations().filter(|operation| matches!(operation, Operation::Delete { .. }));
-    differences.extend(deletes.map(|operation| Difference { key: operation.key().clone(), change: "delete", fields: Vec::new(), held: false }));
+    differences.extend(deletes.map(|operation| Difference { key: operation.key().clone(), change: "delete".to_owned(), fields: Vec::new(), held: false }));
     let held = one.plan.holds.iter().filter(|hold| matches!(hold.kind, HoldKind::Prune | HoldKind::Evidence)).flat_map(|hold| &hold.objects);
-    differences.extend(held.map(|key| Difference { key: key.clone(), change: "delete", fields: Vec::new(), held: true }));
+    differences.extend(held.map(|key| Difference { key: key.clone(), change: "delete".to_owned(), fields: Vec::new(), held: true }));
     differences.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(differences)
 }
@@ -72,15 +108,15 @@ async fn differences(one: &OneShot) -> Result<Vec<Difference>, Problem> {
 fn describe(differences: &[Difference], printer: &Printer) -> String {
     let mut out = String::new();
     for difference in differences {
-        let (sign, tone) = match difference.change {
+        let (sign, tone) = match difference.change.as_str() {
             "create" => ("+", Tone::Good),
-            "delete" => ("-", Tone::Bad),
+            "delete" | "release" => ("-", Tone::Bad),
             _ => ("~", Tone::Busy),
         };
         let held = if difference.held { "  (waits for approval)" } else { "" };
         let _ = writeln!(out, "{} {}{held}", printer.paint(tone, sign), printer.paint(Tone::Strong, &difference.key.to_string()));
         for field in &difference.fields {
-            let path = clean_line(&field.path.to_string());
+            let path = clean_line(&field.path);
             let by = field.manager.as_deref().map(|manager| printer.paint(Tone::Faint, &format!("  ({})", clean_line(manager)))).unwrap_or_default();
             let _ = writeln!(out, "    {path}: {} → {}{by}", words::value(field.old.as_ref()), words::value(field.new.as_ref()));
         }
@@ -88,19 +124,16 @@ fn describe(differences: &[Difference], printer: &Printer) -> String {
     out
 }
 
-fn document(one: &OneShot, differences: &[Difference]) -> Value {
-    let objects: Vec<Value> = differences
-        .iter()
-        .map(|difference| {
-            let fields: Vec<Value> = difference.fields.iter().map(field).collect();
-            json!({"object": ObjectSummary::from(&difference.key), "change": difference.change, "held": difference.held, "fields": fields})
-        })
-        .collect();
-    json!({"version": crate::VERSION, "unit": one.folder.unit.key.to_string(), "objects": objects})
+fn document(unit: &str, differences: &[Difference]) -> Value {
+    let object = |difference: &Difference| {
+        let fields: Vec<Value> = difference.fields.iter().map(field).collect();
+        json!({"object": ObjectSummary::from(&difference.key), "change": difference.change, "held": difference.held, "fields": fields})
+    };
+    json!({"version": crate::VERSION, "unit": unit, "objects": differences.iter().map(object).collect::<Vec<_>>()})
 }
 
-fn field(change: &FieldChange) -> Value {
-    let mut value = json!({"path": change.path.to_string()});
+fn field(change: &Field) -> Value {
+    let mut value = json!({"path": change.path});
     for (name, side) in [("old", &change.old), ("new", &change.new)] {
         if let Some(side) = side {
             value[name] = side.clone();

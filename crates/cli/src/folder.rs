@@ -42,8 +42,8 @@ impl Folder {
         let place = std::fs::canonicalize(typed).map_err(wrong)?;
         let (root, inside) = split(typed, &place)?;
         let inside = RelPath::parse(&inside).map_err(|error| Problem::new(error.to_string()))?;
-        let world = FolderWorld::open(&root).map_err(|error| Problem::of(&error))?;
-        let tree = SourceTree { tree: world.tree(), revision: "".into() };
+        let world = FolderWorld::open(&root).map_err(wrong)?;
+        let tree = SourceTree { tree: FolderWorld::TREE, revision: "".into() };
         let name = name.map_or_else(|| default_name(&place), |name| Ok(name.to_owned()))?;
         let unit = Unit {
             key: NodeKey::unit(INSTALLATION, namespace.unwrap_or(NAMESPACE), &name),

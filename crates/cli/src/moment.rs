@@ -46,6 +46,28 @@ fn seconds(total: u64) -> String {
     }
 }
 
+/// Returns a time as the API server writes it (`2026-01-02T03:04:05.678901Z`, always UTC) in milliseconds since 1970.
+pub(crate) fn rfc3339_ms(text: &str) -> Option<u64> {
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
+    let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    if !text.ends_with('Z') || marks.iter().any(|(at, mark)| text.as_bytes().get(*at) != Some(mark)) {
+        return None;
+    }
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // Days since 1970 by Howard Hinnant's `days_from_civil`: years that begin in March have their leap day at the end.
+    let shifted = if month <= 2 { year - 1 } else { year };
+    let (era, in_era) = (shifted / 400, shifted % 400);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let days = era * 146_097 + in_era * 365 + in_era / 4 - in_era / 100 + of_year - 719_468;
+    let seconds = days * 86_400 + number(11, 13)? * 3_600 + number(14, 16)? * 60 + number(17, 19)?;
+    let fraction = text.get(20..text.len() - 1).unwrap_or_default();
+    let ms = format!("{fraction:0<3}").get(..3).and_then(|digits| digits.parse::<u64>().ok()).unwrap_or(0);
+    Some(seconds * 1_000 + ms)
+}
+
 /// Reads a duration as Go writes it, with days beside its units: `90s`, `5m`, `1h30m`, `2d`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a duration; write one like `90s`, `5m`, `1h30m` or `2d`");
@@ -87,6 +109,16 @@ mod tests {
         assert_eq!(ms("250ms"), Some(250));
         for bad in ["", "5", "m", "1x", "-5m", "1h 30m", "99999999999999999999s", "999999999999999999d"] {
             assert_eq!(ms(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_servers_times_are_read() {
+        assert_eq!(rfc3339_ms("1970-01-01T00:00:00Z"), Some(0));
+        assert_eq!(rfc3339_ms("2024-02-29T12:34:56Z"), Some(1_709_210_096_000));
+        assert_eq!(rfc3339_ms("2026-01-02T03:04:05.678901Z"), Some(1_767_323_045_678));
+        for bad in ["", "2026-01-02", "2026-13-02T03:04:05Z", "2026-01-02T03:04:05+01:00", "1969-01-02T03:04:05Z", "2026-01-02Tü3:04:05Z"] {
+            assert_eq!(rfc3339_ms(bad), None, "{bad}");
         }
     }
 

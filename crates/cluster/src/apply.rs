@@ -124,7 +124,15 @@ impl Acting {
             }
             other => other?,
         };
-        let live = read_value(&answer.body, &key.to_string())?;
+        let mut answer = answer;
+        let mut live = read_value(&answer.body, &key.to_string())?;
+        let unmanaged = |live: &Value| managed::entries(live).any(|entry| entry.manager == managed::BEFORE);
+        if force && !order.dry_run && unmanaged(&live) {
+            // Nobody managed it before: the server put all that it had under a name of its own only now.
+            work.take_over(&|manager| manager == managed::BEFORE).await?;
+            answer = work.send(true).await?;
+            live = read_value(&answer.body, &key.to_string())?;
+        }
         let uid = live.pointer("/metadata/uid").and_then(Value::as_str).unwrap_or_default().to_owned();
         if order.mode == ApplyMode::First && !order.adopt && answer.status != 201 && !order.dry_run {
             let owners = managed::owners(&live, &manager);
@@ -230,7 +238,7 @@ impl Work<'_> {
             ]);
             match self.json_patch(&what, patch).await {
                 Ok(()) => {
-                    self.taken = managers;
+                    self.taken.extend(managers);
                     return Ok(());
                 }
                 Err(error) if classify(&error) == Class::Conflict => tokio::time::sleep(backoff(attempt)).await,

@@ -11,6 +11,7 @@ use crate::Acting;
 use crate::apply::unstamp;
 use crate::cluster::read_value;
 use crate::error::{Class, ClusterError, classify};
+use crate::index::Entry;
 use crate::managed;
 use crate::rate::backoff;
 use crate::resource::{Resource, segment};
@@ -68,7 +69,9 @@ impl Acting {
         let path = resource.object(order.key)?;
         let index = self.cluster.index();
         let _flight = index.flight(order.key);
-        let seen = index.with(order.key, |entry| entry.filter(|entry| *entry.uid == *order.uid).map(|entry| entry.resource_version.to_string()));
+        // A status that changed since the plan was made is no reason to ask twice.
+        let still_ours = |entry: &&Entry| *entry.uid == *order.uid && entry.unit == Some(UnitHash::of(order.unit)) && !entry.prune_disabled;
+        let seen = index.with(order.key, |entry| entry.filter(still_ours).map(|entry| entry.resource_version.to_string()));
         let mut version = seen.unwrap_or_else(|| order.resource_version.to_owned());
         for attempt in 0..REJUDGED {
             let body = json!({

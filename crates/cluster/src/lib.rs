@@ -18,6 +18,7 @@ mod inventory;
 mod lease;
 mod lines;
 mod live;
+mod look;
 mod managed;
 mod observe;
 mod rate;

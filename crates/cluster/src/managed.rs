@@ -35,9 +35,12 @@ pub(crate) fn own<'a>(live: &'a Value, manager: &str) -> Option<Entry<'a>> {
     entries(live).find(|entry| entry.manager == manager && entry.operation == "Apply" && entry.subresource.is_empty())
 }
 
+/// The name under which the server puts what an object had before its first server-side apply, if nobody managed it.
+pub(crate) const BEFORE: &str = "before-first-apply";
+
 /// Returns whether a manager is a tool that changes an object once and leaves: what it set goes with the object to whoever adopts it.
 pub(crate) fn leaves(manager: &str) -> bool {
-    manager == "before-first-apply" || manager == "helm" || manager == "kubectl" || manager.starts_with("kubectl-")
+    manager == BEFORE || manager == "helm" || manager == "kubectl" || manager.starts_with("kubectl-")
 }
 
 /// GitOps controllers that go on applying: who takes their objects fights with them.

@@ -327,9 +327,10 @@ impl<'a> Run<'a> {
         let items = self.plan.inventory_before.items.iter().filter(|item| !left.contains(&item.key)).cloned().collect();
         let now = with_uids(&Inventory { items, evidence: evidence.clone() }, &uids);
         let written = record.clone();
-        // UIDs alone are not worth a write: the watch knows them, and the next write takes them along.
-        if now.evidence == written.inventory.evidence && same_but_uids(&now.items, &written.inventory.items) && !inventories.differs(&written) {
-            record.inventory = now;
+        // UIDs alone are not worth a write: the watch knows them. Nor is a later evidence for the same objects: the earlier one is as true.
+        // The next write takes both along.
+        if same_but_uids(&now.items, &written.inventory.items) && !inventories.differs(&written) {
+            record.inventory = Inventory { evidence: written.inventory.evidence, ..now };
             return outcome;
         }
         record.inventory = now;

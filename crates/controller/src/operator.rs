@@ -86,8 +86,9 @@ impl Operator {
         let credentials = options.credentials.as_deref().map(credentials::read_file).transpose()?.unwrap_or_default();
         let key = options.history_key.as_deref().map(history_key).transpose()?;
         let store = Store::open(options.state.join("history.sqlite"), plumb_store::Options { key, ..plumb_store::Options::standard() }).await;
+        let local = options.roots.iter().any(|root| root.source.url.starts_with("file://"));
         let (events, inbox) = mpsc::unbounded_channel();
-        let sources = Sources::open(&options.state.join("repositories"), credentials).map_err(|error| OperatorError::Cache(error.to_string()))?;
+        let sources = Sources::open(&options.state.join("repositories"), local, credentials).map_err(|error| OperatorError::Cache(error.to_string()))?;
         let shared = Arc::new(Shared {
             installation: Arc::clone(&options.installation),
             sources,
@@ -99,10 +100,11 @@ impl Operator {
             counters: Counters::default(),
             dry_runs: DryRuns::default(),
             schema: plumb_schema::Schema::builtin(),
+            redactor: plumb_plan::Redactor::new(random()),
             events,
         });
         let limits = Limits { poll_ms: u64::try_from(options.poll.as_millis()).unwrap_or(u64::MAX), ..Limits::standard() };
-        let shell = Shell::new(Core::new(limits, seed()), Arc::clone(&shared), inbox);
+        let shell = Shell::new(Core::new(limits, u64::from_le_bytes(random())), Arc::clone(&shared), inbox);
         Ok((Self { shared: Arc::clone(&shared) }, Running { shared, shell, roots: options.roots, poll: options.poll }))
     }
 }
@@ -132,10 +134,9 @@ impl Running {
 }
 
 fn declare_root(shared: &Arc<Shared>, root: &RootSpec, poll: Duration) {
-    let source = shared.sources.declare_root(root);
     let name = root.to_string();
     let generator = NodeKey { installation: Arc::clone(&shared.installation), kind: NodeKind::Generator, namespace: "".into(), name: name.as_str().into() };
-    shared.sources.add_generator(generator.clone(), root.clone());
+    let source = shared.sources.declare_root(generator.clone(), root);
     shared.tell(Event::Put(source.clone(), Declared::Source { poll }));
     shared.tell(Event::Put(generator, Declared::Generator { source }));
 }
@@ -152,9 +153,9 @@ fn history_key(path: &std::path::Path) -> Result<plumb_store::Key, OperatorError
     plumb_store::Key::from_file(path).map_err(|error| OperatorError::SecretFile { path: path.to_owned(), why: error.to_string() })
 }
 
-/// Jitter need not be secret, only different from process to process.
-fn seed() -> u64 {
-    let mut bytes = [0; 8];
+/// Returns random bytes. Without a source of them the process cannot even speak TLS, so the zeros are never used for long.
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
     let _ = aws_lc_rs::rand::fill(&mut bytes);
-    u64::from_le_bytes(bytes)
+    bytes
 }

@@ -171,8 +171,11 @@ pub enum Wants {
 }
 
 /// Answers what other units of this target have to do with an object.
+///
+/// Protocol: asked only once the inventories of all units of the target have been read. An object under the stamps of a unit that makes no
+/// claim is taken for one whose unit is gone.
 pub trait Others {
-    /// Returns the claims of all other units that live: of those that own the object or want it, not of each that might.
+    /// Returns the claims of all other units, those being removed too: of those that own the object or want it, not of each that might.
     fn claims(&self, key: &ObjectKey) -> Vec<Claim>;
 }
 

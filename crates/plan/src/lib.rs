@@ -1,5 +1,40 @@
 //! Owns the plan: desired × live × inventory × policy → what would change, as pure data; diff, health and drift.
 //! Must not talk to a cluster: targets carry plans out.
+//!
+//! - [`plan`] makes a [`Plan`] of [`PlanInput`]: phases of operations, edges among them, and [`Hold`]s on what waits for somebody. What is live
+//!   comes in through [`LiveFacts`], what other units want through [`Others`].
+//! - A [`Settled`] is the server's answer to an apply, packed; [`drift`] compares a live object with it, [`covers`] tells after a restart
+//!   whether a live object stands, [`effective`] is what is really sent under the field rules ([`Rules`]).
+//! - [`health`] tells how an object does, [`diff`] how it would change, [`Contests`] which fields somebody else keeps changing.
+//!
+//! ```
+//! use std::collections::{BTreeMap, BTreeSet};
+//! use std::sync::Arc;
+//! use plumb_manifest::{Gvk, Manifest, ObjectKey};
+//! use plumb_plan::{Alone, BuildFacts, GroupSums, Intent, LiveFact, PlanInput, SyncScope, plan};
+//! use plumb_schema::Schema;
+//! use plumb_unit::{Inventory, NodeKey, Policy};
+//! use plumb_world::{FileId, Span};
+//!
+//! let object = serde_json::json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"}});
+//! let key = ObjectKey::new("apps", "Deployment", Some("shop"), "web");
+//! let manifest = Manifest::new(key, Gvk::new("apps/v1", "Deployment"), &object, Span { file: FileId(0), start: 0, end: 0 });
+//! let plan = plan(&PlanInput {
+//!     unit: &NodeKey::unit("main", "team-a", "shop"),
+//!     intent: Intent::Sync,
+//!     manifests: &[Arc::new(manifest)],
+//!     live: &BTreeMap::<ObjectKey, LiveFact>::new(),
+//!     others: &Alone,
+//!     inventory: &Inventory::default(),
+//!     policy: &Policy::standard(),
+//!     schema: &Schema::builtin(),
+//!     build: &BuildFacts::default(),
+//!     group: GroupSums::default(),
+//!     approvals: &BTreeSet::new(),
+//!     scope: &SyncScope::Whole,
+//! });
+//! assert_eq!(plan.phases.iter().map(|phase| phase.name).collect::<Vec<_>>(), ["workloads", "health"]);
+//! ```
 
 mod contested;
 mod diff;

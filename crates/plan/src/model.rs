@@ -166,7 +166,7 @@ pub enum ApplyMode {
     First,
     /// Inventory and stamp name this unit: conflicts are forced.
     Owned,
-    /// Stamped by that unit, whose newest complete build no longer names it: forced, and its manager's entry becomes ours.
+    /// Stamped by that unit, whose newest complete build no longer names it, or which is gone: forced, and its manager's entry becomes ours.
     TakeOver(UnitHash),
 }
 

@@ -94,13 +94,18 @@ fn apply(input: &PlanInput<'_>, manifest: &Arc<Manifest>, owned: bool) -> Result
         let keep = stands && !fact.deleting && fact.manifest == Some(manifest.digest);
         return Ok(if keep { Operation::Keep(manifest.clone()) } else { with(ApplyMode::Owned) });
     }
-    let stamped = if let Live::Here(fact) = &live { fact.unit } else { None };
+    let stamped = if let Live::Here(fact) = &live { fact.unit.filter(|unit| *unit != UnitHash::of(input.unit)) } else { None };
     let claims = input.others.claims(key);
-    let owner = claims.into_iter().find(|claim| claim.owns && stamped.is_none_or(|unit| unit == UnitHash::of(&claim.unit)));
-    match owner {
+    let Some(stamp) = stamped else {
+        // Not live, or under nobody's stamps: who has it in its inventory was first.
+        let owner = claims.into_iter().find(|claim| claim.owns && claim.wants != Wants::No);
+        return owner.map_or_else(|| Ok(with(ApplyMode::First)), Err);
+    };
+    match claims.into_iter().find(|claim| UnitHash::of(&claim.unit) == stamp) {
+        Some(claim) if !claim.owns => Ok(with(ApplyMode::First)),
         Some(claim) if claim.wants != Wants::No => Err(claim),
-        Some(claim) if stamped.is_some() => Ok(with(ApplyMode::TakeOver(UnitHash::of(&claim.unit)))),
-        _ => Ok(with(ApplyMode::First)),
+        // Its unit let it go, or is gone and has forgotten it already.
+        Some(_) | None => Ok(with(ApplyMode::TakeOver(stamp))),
     }
 }
 

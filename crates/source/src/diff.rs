@@ -33,7 +33,11 @@ impl TreeDiff {
             }
             let path = std::str::from_utf8(change.path).ok().and_then(|path| RelPath::parse(path).ok());
             match path {
-                Some(path) => paths.iter_mut().for_each(|paths| drop(paths.insert(path.clone()))),
+                Some(path) => {
+                    if let Some(paths) = &mut paths {
+                        paths.insert(path);
+                    }
+                }
                 None => paths = None,
             }
             Ok(())

@@ -48,10 +48,10 @@ pub(crate) fn held(session: &mut Session<'_>, repo: &Repo, tips: &[ObjectId], wa
         objects = Objects::open(&folder.join("objects"), repo.limits()).map_err(unusable)?;
     }
     let known = read_tips(&folder.join("tips"));
-    let missing: Vec<_> = tips.iter().filter(|tip| !known.contains(tip)).copied().collect();
+    let missing: Vec<_> = tips.iter().filter(|tip| !known.contains(*tip)).copied().collect();
     let corrupt = |error: ObjectError| FetchError::Corrupt { url: repo.url.clone(), why: error.why() };
     // Told first from what is here: a branch that has only grown since still holds it.
-    let unchanged: Vec<_> = tips.iter().filter(|tip| known.contains(tip)).copied().collect();
+    let unchanged: Vec<_> = tips.iter().filter(|tip| known.contains(*tip)).copied().collect();
     if descends(&objects, &unchanged, wanted, repo.limits()).map_err(corrupt)? {
         return Ok(true);
     }

@@ -77,6 +77,34 @@ impl Drop for Turn<'_> {
     }
 }
 
+/// Keeps a commit readable while it lives.
+pub(crate) struct Hold {
+    repo: Arc<Repo>,
+    commit: ObjectId,
+}
+
+impl Hold {
+    /// Holds a commit, whether it is here yet or not.
+    pub(crate) fn new(repo: &Arc<Repo>, commit: ObjectId) -> Self {
+        *repo.state().live.entry(commit).or_default() += 1;
+        Self { repo: repo.clone(), commit }
+    }
+
+    pub(crate) fn repo(&self) -> &Arc<Repo> {
+        &self.repo
+    }
+
+    pub(crate) fn commit(&self) -> ObjectId {
+        self.commit
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.repo.release(self.commit);
+    }
+}
+
 impl Repo {
     /// Opens the newest whole generation, or starts the first.
     pub(crate) fn open(folder: &Path, url: &str, limits: &Limits) -> Result<Self, FetchError> {
@@ -175,13 +203,7 @@ impl Repo {
         write_list(&home, &state.complete).map_err(|error| ObjectError::Broken(error.to_string()))
     }
 
-    /// Says that a snapshot reads from a commit.
-    pub(crate) fn hold(&self, commit: ObjectId) {
-        *self.state().live.entry(commit).or_default() += 1;
-    }
-
-    /// Says that a snapshot has ended.
-    pub(crate) fn release(&self, commit: ObjectId) {
+    fn release(&self, commit: ObjectId) {
         let mut state = self.state();
         if let Some(count) = state.live.get_mut(&commit) {
             *count -= 1;
@@ -199,7 +221,7 @@ impl Repo {
                 return Ok(false);
             }
             let recent: BTreeSet<_> = state.complete.iter().rev().take(KEPT_COMMITS).collect();
-            let kept: Vec<_> = state.complete.iter().filter(|id| recent.contains(id) || state.live.contains_key(id)).copied().collect();
+            let kept: Vec<_> = state.complete.iter().filter(|id| recent.contains(id) || state.live.contains_key(*id)).copied().collect();
             (state.objects.clone(), state.generation + 1, kept)
         };
         let ids = self.reachable(&old, &kept)?;
@@ -209,6 +231,11 @@ impl Repo {
         pack::copy(&old, &new, &ids, &self.folder, self.limits.object_bytes, patience)?;
         write_list(&home, &kept).map_err(broken)?;
         let mut state = self.state();
+        // Somebody has begun to read what was about to go.
+        if state.live.keys().any(|id| state.complete.contains(id) && !kept.contains(id)) {
+            new.doom(&home);
+            return Ok(false);
+        }
         old.doom(&self.folder.join(state.generation.to_string()));
         state.objects = Arc::new(new);
         state.generation = generation;

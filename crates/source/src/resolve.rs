@@ -36,7 +36,7 @@ pub(crate) enum Lookup<N> {
 /// Looks a path up. The links crossed are told in `crossed`, also when it fails.
 pub(crate) fn resolve<N: Nodes>(nodes: &N, root: N::Node, path: &RelPath, crossed: &mut Vec<RelPath>) -> Result<Lookup<N::Node>, WorldError> {
     let mut stack = vec![(RelPath::root(), EntryKind::Directory, root)];
-    let mut todo: Vec<String> = path.segments().rev().map(str::to_owned).collect();
+    let mut todo: Vec<String> = path.as_str().rsplit('/').map(str::to_owned).collect();
     while let Some(segment) = todo.pop() {
         let bad = |at: &RelPath, why: &str| WorldError::BadLink { path: at.clone(), why: why.to_owned() };
         let link = crossed.last().unwrap_or(path).clone();

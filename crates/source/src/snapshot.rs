@@ -9,20 +9,13 @@ use plumb_world::{Blob, BlobId, Entry, EntryKind, RelPath, WorldError};
 
 use crate::limits::MAX_LINK_BYTES;
 use crate::objects::{ObjectError, Objects};
-use crate::repo::{Commit, Repo};
+use crate::repo::{Commit, Hold, Repo};
 use crate::resolve::{Lookup, Nodes, resolve};
 
 struct Inner {
-    repo: Arc<Repo>,
-    id: ObjectId,
+    hold: Hold,
     commit: Commit,
     revision: Revision,
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.repo.release(self.id);
-    }
 }
 
 /// The readable tree of one revision. Cloning is cheap; what it reads stays on disk while a clone lives.
@@ -30,9 +23,8 @@ impl Drop for Inner {
 pub struct Snapshot(Arc<Inner>);
 
 impl Snapshot {
-    pub(crate) fn new(repo: Arc<Repo>, id: ObjectId, commit: Commit, revision: Revision) -> Self {
-        repo.hold(id);
-        Self(Arc::new(Inner { repo, id, commit, revision }))
+    pub(crate) fn new(hold: Hold, commit: Commit, revision: Revision) -> Self {
+        Self(Arc::new(Inner { hold, commit, revision }))
     }
 
     /// Returns the revision.
@@ -47,7 +39,7 @@ impl Snapshot {
 
     /// Returns the URL it was fetched from, without credentials.
     pub fn url(&self) -> &str {
-        &self.0.repo.url
+        &self.repo().url
     }
 
     /// Returns the address of the whole tree.
@@ -60,7 +52,7 @@ impl Snapshot {
     }
 
     pub(crate) fn repo(&self) -> &Repo {
-        &self.0.repo
+        self.0.hold.repo()
     }
 
     /// Returns a file's content, or `None` when nothing has that path. Links are followed inside the repository.
@@ -78,11 +70,11 @@ impl Snapshot {
 
     /// Answers a question for a file, and tells where the answer was found: the path without links.
     pub(crate) fn answer_file(&self, path: &RelPath, crossed: &mut Vec<RelPath>) -> Result<(Option<Blob>, RelPath), WorldError> {
-        let objects = self.0.repo.objects();
+        let objects = self.repo().objects();
         match self.locate(&objects, path, crossed)? {
             Lookup::Absent { at } => Ok((None, at)),
             Lookup::Found { kind: EntryKind::File | EntryKind::Executable, node, path: at } => {
-                let limit = self.0.repo.limits().blob_bytes;
+                let limit = self.repo().limits().blob_bytes;
                 let bytes = objects.read_as(&node, gix_object::Kind::Blob, limit).map_err(|error| unreadable(path, &error))?;
                 Ok((Some(Blob { id: blob_id(node), bytes: bytes.into() }), at))
             }
@@ -92,7 +84,7 @@ impl Snapshot {
 
     /// Answers which file is at a path, without reading it.
     pub(crate) fn answer_id(&self, path: &RelPath) -> Result<Option<BlobId>, WorldError> {
-        let objects = self.0.repo.objects();
+        let objects = self.repo().objects();
         match self.locate(&objects, path, &mut Vec::new())? {
             Lookup::Absent { .. } => Ok(None),
             Lookup::Found { kind: EntryKind::File | EntryKind::Executable, node, .. } => Ok(Some(blob_id(node))),
@@ -102,7 +94,7 @@ impl Snapshot {
 
     /// Answers a question for a folder, and tells where the answer was found.
     pub(crate) fn answer_list(&self, path: &RelPath, crossed: &mut Vec<RelPath>) -> Result<(Option<Vec<Entry>>, RelPath), WorldError> {
-        let objects = self.0.repo.objects();
+        let objects = self.repo().objects();
         match self.locate(&objects, path, crossed)? {
             Lookup::Absent { at } => Ok((None, at)),
             Lookup::Found { kind: EntryKind::Directory, node, path: at } => {
@@ -124,7 +116,7 @@ impl Snapshot {
 
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Snapshot({} of {})", self.0.revision, self.0.repo.url)
+        write!(f, "Snapshot({} of {})", self.0.revision, self.repo().url)
     }
 }
 
@@ -164,11 +156,9 @@ pub(crate) fn name(kind: EntryKind) -> &'static str {
     }
 }
 
+/// Returns an object's id as the world has it.
 pub(crate) fn blob_id(id: ObjectId) -> BlobId {
-    // An object id of SHA-1 always has the 20 bytes that are asked for.
-    BlobId::from_bytes(id.as_slice()).unwrap_or_else(|| unreachable_id())
-}
-
-fn unreachable_id() -> BlobId {
-    BlobId::from_bytes(&[0; 20]).unwrap_or_else(unreachable_id)
+    let mut bytes = [0; 20];
+    bytes.iter_mut().zip(id.as_slice()).for_each(|(to, from)| *to = *from);
+    BlobId::from(bytes)
 }

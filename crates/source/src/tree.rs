@@ -3,7 +3,9 @@
 use gix_hash::ObjectId;
 use gix_object::TreeRefIter;
 use gix_object::tree::EntryKind as Kind;
-use plumb_world::{BlobId, Entry, EntryKind};
+use plumb_world::{Entry, EntryKind};
+
+use crate::snapshot::blob_id;
 
 /// One entry; the name is raw, as Git has it.
 #[derive(Clone, Debug)]
@@ -55,8 +57,7 @@ impl Tree {
         let entry = |item: &Item| {
             let name = std::str::from_utf8(&item.name).ok().filter(|name| !name.contains('\\'));
             let name = name.ok_or_else(|| format!("its folder has {}, which is no path of UTF-8 without backslashes", show(&item.name)))?;
-            let id = BlobId::from_bytes(item.id.as_slice()).ok_or("an id is malformed")?;
-            Ok(Entry { name: name.to_owned(), kind: item.kind, id })
+            Ok(Entry { name: name.to_owned(), kind: item.kind, id: blob_id(item.id) })
         };
         self.items.iter().map(entry).collect()
     }

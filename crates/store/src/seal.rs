@@ -295,6 +295,8 @@ mod tests {
             changed[at] ^= 1;
             assert!(sealer.decode(2, blob.size, blob.key_id.as_deref(), Some(&changed), &name, true).is_err());
         }
+        // Deflating hides a text from a search as well; encrypted is more.
+        assert_eq!((inflate(&data, 6), inflate(&data[NONCE_LEN..], 6)), (None, None));
         let other = Sealer::new(Some(Key::from_bytes(&[8; 32])), [1; 32]);
         assert_eq!(other.decode(2, blob.size, blob.key_id.as_deref(), Some(&data), &name, true), Err(OTHER_KEY.to_owned()));
         assert!(sealer.decode(2, blob.size, blob.key_id.as_deref(), Some(&data), &sealer.name(b"other", true), true).is_err());

@@ -408,8 +408,16 @@ async fn insert_batch(
 }
 
 /// Begins a transaction. Not sqlx's own: SQLite ends a transaction by itself when the disk is full, and sqlx 0.9 goes on counting it.
+///
+/// A connection that cannot begin for another reason than a lock is broken: it is no record's fault.
 async fn begin(conn: &mut SqliteConnection) -> sqlx::Result<()> {
-    sqlx::raw_sql("BEGIN IMMEDIATE").execute(conn).await.map(drop)
+    match sqlx::raw_sql("BEGIN IMMEDIATE").execute(conn).await {
+        Ok(_) => Ok(()),
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("1") => {
+            Err(sqlx::Error::Protocol(format!("a transaction could not begin: {error}")))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Commits what went well and rolls back what did not.

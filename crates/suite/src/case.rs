@@ -48,8 +48,13 @@ fn collect(root: &Path, folder: &Path, cases: &mut Vec<Case>) {
 
 impl Case {
     fn from_folder(root: &Path, place: &Path) -> Self {
-        let mut case =
-            Self { name: name(root, place), comment: String::new(), input: BTreeMap::new(), output: BTreeMap::new(), place: place.to_owned() };
+        let mut case = Self {
+            name: name(root, place),
+            comment: String::new(),
+            input: BTreeMap::new(),
+            output: BTreeMap::new(),
+            place: place.to_owned(),
+        };
         read_tree(&place.join("in"), "", &mut case.input);
         let mut output = BTreeMap::new();
         read_tree(&place.join("out"), "", &mut output);
@@ -60,8 +65,13 @@ impl Case {
     fn from_archive(root: &Path, place: &Path) -> Self {
         let text = fs::read_to_string(place).unwrap_or_else(|error| panic!("{}: {error}", place.display()));
         let (comment, files) = parse_archive(&text);
-        let mut case =
-            Self { name: name(root, &place.with_extension("")), comment, input: BTreeMap::new(), output: BTreeMap::new(), place: place.to_owned() };
+        let mut case = Self {
+            name: name(root, &place.with_extension("")),
+            comment,
+            input: BTreeMap::new(),
+            output: BTreeMap::new(),
+            place: place.to_owned(),
+        };
         for (path, text) in files {
             match (path.strip_prefix("in/"), path.strip_prefix("out/")) {
                 (Some(path), _) => drop(case.input.insert(path.to_owned(), text.into_bytes())),

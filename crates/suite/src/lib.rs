@@ -10,7 +10,11 @@
 //! assert_eq!(found[0].name, "web.yaml");
 //! ```
 
-#![expect(clippy::disallowed_methods, clippy::print_stderr, reason = "test support reads its cases from disk and talks to who runs the test")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "test support reads its cases from disk and talks to who runs the test"
+)]
 
 mod case;
 mod notes;

@@ -33,6 +33,14 @@ impl BlobId {
     }
 }
 
+impl From<[u8; 20]> for BlobId {
+    fn from(id: [u8; 20]) -> Self {
+        let mut bytes = [0; 32];
+        bytes[..20].copy_from_slice(&id);
+        Self { len: 20, bytes }
+    }
+}
+
 impl fmt::Display for BlobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_bytes().iter().try_for_each(|b| write!(f, "{b:02x}"))

@@ -11,7 +11,7 @@ use crate::token::Style;
 
 /// The first line with something on it.
 #[derive(Clone, Copy)]
-struct Line {
+pub(crate) struct Line {
     start: usize,
     /// Its first character that is no space.
     content: usize,
@@ -23,6 +23,14 @@ impl Line {
     fn column(self) -> i64 {
         (self.content - self.start) as i64
     }
+}
+
+/// A plain scalar on one line.
+struct PlainValue {
+    end: usize,
+    line_end: usize,
+    /// The next line, when the look behind this one has found it already.
+    next: Option<Line>,
 }
 
 /// What may begin a plain scalar and needs no second look: no indicator, and no `.` that could be a document's end.
@@ -37,17 +45,21 @@ const BEGINS_PLAIN: [bool; 256] = {
     table
 };
 
-/// What a plain scalar cannot simply run through.
-const NEEDS_LOOK: [bool; 256] = {
-    let mut table = [false; 256];
-    let stops = [0, b'\n', b'\t', b':', b'#'];
-    let mut i = 0;
-    while i < stops.len() {
-        table[stops[i] as usize] = true;
-        i += 1;
-    }
-    table
-};
+const LOW: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// Returns the high bit of each byte that equals `byte`; those above the first one may be wrong.
+const fn equal(word: u64, byte: u8) -> u64 {
+    let x = word ^ (LOW * byte as u64);
+    x.wrapping_sub(LOW) & !x & HIGH
+}
+
+/// Returns the high bit of each byte that a plain scalar cannot simply run through: `:`, `#` and what is below 14, that is
+/// tabs and line breaks; those above the first one may be wrong.
+const fn stops(word: u64) -> u64 {
+    let control = word.wrapping_sub(LOW * 14) & !word & HIGH;
+    control | equal(word, b':') | equal(word, b'#')
+}
 
 impl Scanner<'_> {
     /// Returns the next line with content, from an offset on that is at the start of a line or behind all of one's content.
@@ -59,8 +71,8 @@ impl Scanner<'_> {
             (start, breaks) = (at, 1);
         }
         loop {
+            at = self.skip_spaces(at);
             match *self.src.get(at)? {
-                b' ' => at += 1,
                 b'\n' => {
                     at += 1;
                     (start, breaks) = (at, breaks + 1);
@@ -72,11 +84,41 @@ impl Scanner<'_> {
         }
     }
 
-    /// Returns where the line ends, when only spaces and a comment are left of it.
-    fn line_end(&self, mut at: usize) -> Option<usize> {
+    /// Returns the first offset from one on that is no space.
+    #[inline]
+    fn skip_spaces(&self, mut at: usize) -> usize {
+        while let Some(chunk) = self.src.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+            let others = u64::from_le_bytes(*chunk) ^ (LOW * b' ' as u64);
+            if others != 0 {
+                return at + others.trailing_zeros() as usize / 8;
+            }
+            at += 8;
+        }
         while self.at(at) == b' ' {
             at += 1;
         }
+        at
+    }
+
+    /// Returns the first offset from one on where a plain scalar needs a closer look, or the end of the text.
+    #[inline]
+    fn skip_ordinary(&self, mut at: usize) -> usize {
+        while let Some(chunk) = self.src.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+            let found = stops(u64::from_le_bytes(*chunk));
+            if found != 0 {
+                return at + found.trailing_zeros() as usize / 8;
+            }
+            at += 8;
+        }
+        while !matches!(self.at(at), b':' | b'#' | ..14) {
+            at += 1;
+        }
+        at
+    }
+
+    /// Returns where the line ends, when only spaces and a comment are left of it.
+    fn line_end(&self, mut at: usize) -> Option<usize> {
+        at = self.skip_spaces(at);
         match self.at(at) {
             b'\n' => Some(at),
             b'#' => memchr::memchr(b'\n', &self.src[at..]).map(|len| at + len),
@@ -89,59 +131,60 @@ impl Scanner<'_> {
     fn plain_key(&self, start: usize) -> Option<usize> {
         let mut at = start;
         loop {
-            let byte = self.at(at);
-            if NEEDS_LOOK[byte as usize] {
-                match byte {
-                    b':' if matches!(self.at(at + 1), b' ' | b'\n') => break,
-                    b':' if !matches!(self.at(at + 1), b'\t' | 0) => {}
-                    b'#' if self.at(at - 1) != b' ' => {}
-                    _ => return None,
-                }
+            at = self.skip_ordinary(at);
+            match self.at(at) {
+                b':' => match self.at(at + 1) {
+                    b' ' | b'\n' => break,
+                    b'\t' | 0 => return None,
+                    _ => {}
+                },
+                b'#' if self.at(at - 1) != b' ' => {}
+                _ => return None,
             }
             at += 1;
         }
         (self.at(at - 1) != b' ' && at - start < MAX_SIMPLE_KEY_CHARS).then_some(at)
     }
 
-    /// Returns where a plain scalar that begins here ends, and where its line does, when the scalar has this one line.
-    /// Its collection is indented by `indent`.
+    /// Returns a plain scalar that begins here, when it has this one line. Its collection is indented by `indent`.
     #[inline]
-    fn plain_value(&self, start: usize, indent: i64) -> Option<(usize, usize)> {
+    fn plain_value(&self, start: usize, indent: i64) -> Option<PlainValue> {
         let mut at = start;
-        let line_end = loop {
-            let byte = self.at(at);
-            if NEEDS_LOOK[byte as usize] {
-                match byte {
-                    b'\n' if self.goes_on(at + 1, indent)? => return None,
-                    b'\n' => break at,
-                    b':' if !matches!(self.at(at + 1), b' ' | b'\n' | b'\t' | 0) => {}
-                    b'#' if self.at(at - 1) != b' ' => {}
-                    b'#' => break at + memchr::memchr(b'\n', &self.src[at..])?,
-                    _ => return None,
-                }
+        let (line_end, next) = loop {
+            at = self.skip_ordinary(at);
+            match self.at(at) {
+                b'\n' => break (at, self.line_behind(at + 1, indent)?),
+                b':' if !matches!(self.at(at + 1), b' ' | b'\n' | b'\t' | 0) => {}
+                b'#' if self.at(at - 1) != b' ' => {}
+                b'#' => break (at + memchr::memchr(b'\n', &self.src[at..])?, None),
+                _ => return None,
             }
             at += 1;
         };
         while self.at(at - 1) == b' ' {
             at -= 1;
         }
-        Some((at, line_end))
+        Some(PlainValue { end: at, line_end, next })
     }
 
-    /// Returns whether a plain scalar goes on in a line behind the one that ended here; nothing when that needs a closer look.
+    /// Returns the line with content behind the end of a plain scalar's line, if it is known after one look. Nothing when the
+    /// scalar goes on there, or a tab is in the way.
     #[inline]
-    fn goes_on(&self, mut at: usize, indent: i64) -> Option<bool> {
-        let mut start = at;
+    fn line_behind(&self, mut at: usize, indent: i64) -> Option<Option<Line>> {
+        let (mut start, mut breaks) = (at, 0);
         loop {
+            at = self.skip_spaces(at);
             match self.at(at) {
-                b' ' => at += 1,
                 b'\n' => {
                     at += 1;
-                    start = at;
+                    (start, breaks) = (at, breaks + 1);
                 }
                 b'\t' => return None,
-                b'#' | 0 => return Some(false),
-                _ => return Some((at - start) as i64 > indent),
+                b'#' | 0 => return Some(None),
+                _ => {
+                    let line = Line { start, content: at, breaks };
+                    return (line.column() <= indent).then_some(Some(line));
+                }
             }
         }
     }
@@ -173,7 +216,7 @@ impl Parser<'_> {
             if !done && !self.scanner.idle_in_block() {
                 return Ok(false);
             }
-            let Some(line) = self.line_here() else { return Ok(done) };
+            let Some(line) = self.ahead.take().or_else(|| self.line_here()) else { return Ok(done) };
             let moved = match self.state {
                 State::BlockMappingKey => self.mapping_line(line)?,
                 _ => self.sequence_line(line)?,
@@ -231,10 +274,7 @@ impl Parser<'_> {
         if line.column() != indent || !dash || self.scanner.at(at + 1) != b' ' {
             return Ok(false);
         }
-        let mut item = at + 2;
-        while self.scanner.at(item) == b' ' {
-            item += 1;
-        }
+        let item = self.scanner.skip_spaces(at + 2);
         if BEGINS_PLAIN[self.scanner.at(item) as usize]
             && let Some(colon) = self.scanner.plain_key(item)
         {
@@ -270,10 +310,7 @@ impl Parser<'_> {
         loop {
             self.builder.plain(key, colon)?;
             let indent = self.scanner.indent;
-            let mut value = colon + 1;
-            while self.scanner.at(value) == b' ' {
-                value += 1;
-            }
+            let value = self.scanner.skip_spaces(colon + 1);
             if !matches!(self.scanner.at(value), b'\n' | b'#') {
                 if !self.scalar_line(value, indent, None)? {
                     self.leave_value(colon);
@@ -325,11 +362,13 @@ impl Parser<'_> {
         let second = scanner.at(at + 1);
         let negative = byte == b'-' && !matches!(second, b' ' | b'\t' | b'\n' | 0);
         if BEGINS_PLAIN[byte as usize] || negative || byte == b'.' {
-            let Some((end, line_end)) = scanner.plain_value(at, indent) else { return Ok(false) };
+            let Some(value) = scanner.plain_value(at, indent) else { return Ok(false) };
             begin(scanner);
-            scanner.go_behind(line_end);
+            scanner.go_behind(value.line_end);
             self.state = State::BlockMappingKey;
-            self.builder.plain(at, end)?;
+            self.builder.plain(at, value.end)?;
+            // Only the loop that called looks at it, and the next thing it does is that.
+            self.ahead = value.next;
             return Ok(true);
         }
         if byte == b'"' || byte == b'\'' {

@@ -50,13 +50,17 @@ impl Names {
             let wide = u128::from(state ^ word) * 0xa076_1d64_78bd_642f_u128;
             state = (wide as u64) ^ (wide >> 64) as u64;
         };
-        let (words, tail) = text.as_chunks::<8>();
-        for word in words {
-            mix(u64::from_le_bytes(*word));
+        // The length is in the state, so that words may overlap.
+        if let Some(last) = text.last_chunk::<8>() {
+            for word in text[..text.len() - 1].as_chunks::<8>().0 {
+                mix(u64::from_le_bytes(*word));
+            }
+            mix(u64::from_le_bytes(*last));
+        } else if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+            mix(u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)));
+        } else if let (Some(first), Some(last)) = (text.first(), text.last()) {
+            mix(u64::from(*first) << 16 | u64::from(text[text.len() / 2]) << 8 | u64::from(*last));
         }
-        let mut last = [0; 8];
-        last[..tail.len()].copy_from_slice(tail);
-        mix(u64::from_le_bytes(last));
         (state ^ state >> 32) as u32
     }
 

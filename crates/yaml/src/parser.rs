@@ -2,6 +2,7 @@
 
 use crate::builder::{Builder, Properties};
 use crate::error::{Fault, Scanned};
+use crate::line_reader::Line;
 use crate::scanner::Scanner;
 use crate::token::{Style, Token, TokenKind};
 
@@ -59,6 +60,8 @@ pub(crate) struct Parser<'t> {
     /// Where the latest `---` stands.
     pub(crate) last_marker: u32,
     pub(crate) line_reader: bool,
+    /// The next line, while the line reader goes on.
+    pub(crate) ahead: Option<Line>,
 }
 
 impl<'t> Parser<'t> {
@@ -72,12 +75,14 @@ impl<'t> Parser<'t> {
             handles: Vec::new(),
             last_marker: 0,
             line_reader,
+            ahead: None,
         }
     }
 
     /// Forgets the document at hand; the scanner stands before the next one.
     pub(crate) fn restart(&mut self) {
         self.state = State::DocumentStart;
+        self.ahead = None;
         self.states.clear();
         self.marks.clear();
         self.handles.clear();

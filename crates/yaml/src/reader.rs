@@ -169,23 +169,25 @@ impl Seen {
     fn scan(&mut self, bytes: &[u8], from: usize) -> Option<usize> {
         let mut at = from.min(bytes.len());
         while at < bytes.len() {
-            let block = &bytes[at..bytes.len().min(at + Self::BLOCK)];
-            let (mut odd, mut cr) = (false, false);
-            for byte in block {
-                odd |= (*byte < 0x20) & (*byte != b'\n') & (*byte != b'\t') | (*byte >= 0x7f);
-                cr |= *byte == b'\r';
-            }
-            self.carriage_return |= cr;
-            if odd {
-                match self.scan_odd(bytes, at, block.len()) {
-                    Ok(next) => at = next,
-                    Err(bad) => return Some(bad),
+            if let Some(block) = bytes[at..].first_chunk::<{ Self::BLOCK }>() {
+                let odd = block.iter().fold(false, |odd, byte| odd | Self::is_odd(*byte));
+                if !odd {
+                    at += Self::BLOCK;
+                    continue;
                 }
-            } else {
-                at += block.len();
+            }
+            match self.scan_odd(bytes, at, Self::BLOCK) {
+                Ok(next) => at = next,
+                Err(bad) => return Some(bad),
             }
         }
         None
+    }
+
+    /// Returns whether a byte is neither printable ASCII nor a tab or line feed.
+    #[inline]
+    fn is_odd(byte: u8) -> bool {
+        (byte < 0x20) & (byte != b'\n') & (byte != b'\t') | (byte >= 0x7f)
     }
 
     /// Looks at each character of a block that has more than plain ASCII in it; returns where the last one ends.
@@ -194,7 +196,11 @@ impl Seen {
         while at < from + len && at < bytes.len() {
             let rest = &bytes[at..];
             at += match rest {
-                [b'\t' | b'\n' | b'\r' | 0x20..=0x7e, ..] => 1,
+                [b'\t' | b'\n' | 0x20..=0x7e, ..] => 1,
+                [b'\r', ..] => {
+                    self.carriage_return = true;
+                    1
+                }
                 [..=0x7f, ..] => return Err(at),
                 [0xc2, 0x80..=0x9f, ..] if rest[1] != 0x85 => return Err(at),
                 [0xef, 0xbf, 0xbe | 0xbf, ..] => return Err(at),

@@ -1,6 +1,9 @@
 //! Owns the tests that reach each limit of a build, and hostile input: it ends in an error that says what to do, in little time and memory.
 
-use plumb_build::limits::{MAX_DIAGNOSTICS, MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_DEPTH, MAX_LIST_DEPTH, MAX_OBJECT_BYTES, MAX_OBJECTS, MAX_TOTAL_BYTES};
+use plumb_build::limits::{
+    MAX_COLLECTED, MAX_DIAGNOSTICS, MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_DEPTH, MAX_LIST_DEPTH, MAX_OBJECT_BYTES, MAX_OBJECTS,
+    MAX_TOTAL_BYTES,
+};
 use plumb_build::{Built, report};
 use plumb_suite::MemoryWorld;
 use plumb_world::{RelPath, WorldError};
@@ -86,7 +89,21 @@ fn errors_over_the_limit_are_counted() {
     let text = "---\nkind: ConfigMap\n".repeat(MAX_DIAGNOSTICS + 7);
     let built = run_files(&[("a.yaml", &text)]);
     let errors = errors(&built);
-    assert_eq!((errors.len(), errors.last().map(|(_, line)| line.as_str())), (MAX_DIAGNOSTICS + 1, Some("error: and 7 more of the same severity")));
+    assert_eq!(
+        (errors.len(), errors.last().map(|(_, line)| line.as_str())),
+        (MAX_DIAGNOSTICS + 1, Some("error: and 7 more of the same severity"))
+    );
+}
+
+/// A million mistakes are not a million texts in memory.
+#[test]
+fn what_is_collected_is_limited() {
+    let labels: String = (0..MAX_COLLECTED + 5).map(|nth| format!("    l{nth}: 1\n")).collect();
+    let built = run_files(&[("a.yaml", &format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  labels:\n{labels}"))]);
+    let last = errors(&built).pop().expect("errors").1;
+    assert_eq!(last, format!("error: and {} more of the same severity", MAX_COLLECTED - MAX_DIAGNOSTICS));
+    let built = run_files(&[("a.yaml", &"---\n[\n".repeat(MAX_COLLECTED + 5))]);
+    assert_eq!(errors(&built).len(), MAX_DIAGNOSTICS + 1);
 }
 
 #[test]
@@ -141,7 +158,8 @@ fn hostile_documents_do_no_harm() {
     for text in texts {
         let (world, tree) = MemoryWorld::of::<&[u8]>(&[("hostile.yaml", text), ("neighbour.yaml", b"kind: ConfigMap\n")]);
         let built = run(&world, tree, &unit(&[("namespace".to_owned(), "shop".to_owned())]));
-        let told = errors(&built).iter().filter(|(_, line)| line.starts_with("error: neighbour.yaml:1:1: the object has no `apiVersion`")).count();
+        let told =
+            errors(&built).iter().filter(|(_, line)| line.starts_with("error: neighbour.yaml:1:1: the object has no `apiVersion`")).count();
         let shown = String::from_utf8_lossy(&text[..text.len().min(80)]).into_owned();
         assert_eq!(told, 1, "{shown:?}");
         let report = report::render(&built.diagnostics(), &built.files, "", false);

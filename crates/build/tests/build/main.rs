@@ -48,7 +48,8 @@ fn options(comment: &str) -> Vec<(String, String)> {
 fn unit(options: &[(String, String)]) -> Unit {
     let option = |name: &str| options.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let steps = options.iter().filter(|(key, _)| key == "step");
-    let step = |path: &str| Step { name: path.into(), kind: StepKind::Plain { source: "main".into(), path: RelPath::parse(path).expect("path") } };
+    let step =
+        |path: &str| Step { name: path.into(), kind: StepKind::Plain { source: "main".into(), path: RelPath::parse(path).expect("path") } };
     let source = GitSource {
         url: "https://git.example.com/shop.git".to_owned(),
         reference: GitRef::Branch("main".to_owned()),

@@ -30,7 +30,10 @@ fn exactly_the_files_of_the_path_are_read() {
     assert!(built.result.is_ok());
     let read: Vec<String> = built.files.iter().map(|(_, file)| file.path.to_string()).collect();
     assert_eq!(read, ["deploy/a-b.json", "deploy/a/x.yml", "deploy/b.yaml", "deploy/linked.yaml"]);
-    assert_eq!(built.warnings.iter().map(|warning| warning.message.as_str()).collect::<Vec<_>>(), ["`deploy/module` is a submodule: nothing in it is read"]);
+    assert_eq!(
+        built.warnings.iter().map(|warning| warning.message.as_str()).collect::<Vec<_>>(),
+        ["`deploy/module` is a submodule: nothing in it is read"]
+    );
     let mut files: Vec<Read> = world.reads().into_iter().filter(|read| matches!(read, Read::File(..))).collect();
     files.dedup();
     assert_eq!(files.len(), 4, "{files:?}");
@@ -70,16 +73,23 @@ fn kinds_go_by_the_schema_then_by_the_set_then_by_the_cluster() {
         ("d.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: other}\n"),
     ]);
     let manifests = built.result.expect("built");
-    let seen: Vec<(ObjectKey, Option<Scope>, bool)> = manifests.iter().map(|manifest| (manifest.key.clone(), manifest.scope, manifest.sensitive)).collect();
-    assert_eq!(seen, [
-        (ObjectKey::new("example.com", "Host", None, "h"), Some(Scope::Cluster), false),
-        (ObjectKey::new("apiextensions.k8s.io", "CustomResourceDefinition", None, "hosts.example.com"), Some(Scope::Cluster), false),
-        (ObjectKey::new("example.org", "Widget", Some("shop"), "w"), None, false),
-        (ObjectKey::new("", "Secret", Some("other"), "s"), Some(Scope::Namespaced), true),
-    ]);
+    let seen: Vec<(ObjectKey, Option<Scope>, bool)> =
+        manifests.iter().map(|manifest| (manifest.key.clone(), manifest.scope, manifest.sensitive)).collect();
+    assert_eq!(
+        seen,
+        [
+            (ObjectKey::new("example.com", "Host", None, "h"), Some(Scope::Cluster), false),
+            (ObjectKey::new("apiextensions.k8s.io", "CustomResourceDefinition", None, "hosts.example.com"), Some(Scope::Cluster), false),
+            (ObjectKey::new("example.org", "Widget", Some("shop"), "w"), None, false),
+            (ObjectKey::new("", "Secret", Some("other"), "s"), Some(Scope::Namespaced), true),
+        ]
+    );
     let unknown = plumb_build::unknown_kind(&manifests[2]);
     assert_eq!(report::line(&unknown, &built.files), "error: c.yaml:1:1: the cluster knows no kind `Widget` in `example.org/v1`");
-    assert_eq!(report::line(&plumb_build::no_namespace(&manifests[2]), &built.files), "error: c.yaml:1:1: `Widget.example.org w` has no namespace");
+    assert_eq!(
+        report::line(&plumb_build::no_namespace(&manifests[2]), &built.files),
+        "error: c.yaml:1:1: `Widget.example.org w` has no namespace"
+    );
 }
 
 /// A canary in every place where a Secret may hold one: none reaches a report, whether the file parses or not.
@@ -125,14 +135,25 @@ fn rendered_objects_say_where_they_come_from() {
 #[test]
 fn what_is_printed_builds_to_the_same() {
     let built = run_files(&[
-        ("a.yaml", "# kept\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop} # why\ndata: {x: 'yes', n: \"1\"}\n---\n\n---\n# only a comment\n"),
-        ("b.json", "{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"name\": \"b\"}, \"data\": {\"t\": \"two\\nlines\\n\", \"e\": \" x\"}}"),
+        (
+            "a.yaml",
+            "# kept\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop} # why\ndata: {x: 'yes', n: \"1\"}\n---\n\n---\n# only a comment\n",
+        ),
+        (
+            "b.json",
+            "{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"name\": \"b\"}, \"data\": {\"t\": \"two\\nlines\\n\", \"e\": \" x\"}}",
+        ),
         ("c.yaml", "apiVersion: v1\nkind: ConfigMapList\nitems:\n- metadata: {name: c}\n  data:\n    a: |\n      x\n       y\n"),
-        ("d.yaml", "--- # open\napiVersion: v1\nkind: Service\nmetadata:\n  name: d\n  namespace: shop\n  creationTimestamp: null\nspec: {ports: [{port: 80, name: on}]}\nstatus: {loadBalancer: {}}\n...\n"),
+        (
+            "d.yaml",
+            "--- # open\napiVersion: v1\nkind: Service\nmetadata:\n  name: d\n  namespace: shop\n  creationTimestamp: null\nspec: {ports: [{port: 80, name: on}]}\nstatus: {loadBalancer: {}}\n...\n",
+        ),
     ]);
     let text = plumb_build::render_text(&built);
     let again = run_files(&[("all.yaml", &text)]);
-    let digests = |built: &plumb_build::Built| built.result.as_ref().expect("built").iter().map(|manifest| (manifest.key.clone(), manifest.digest)).collect::<Vec<_>>();
+    let digests = |built: &plumb_build::Built| {
+        built.result.as_ref().expect("built").iter().map(|manifest| (manifest.key.clone(), manifest.digest)).collect::<Vec<_>>()
+    };
     assert_eq!(digests(&again), digests(&built), "{text}");
     assert!(text.contains("# why"), "{text}");
     assert!(built.warnings.is_empty(), "{:?}", built.warnings);

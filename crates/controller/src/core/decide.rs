@@ -176,7 +176,7 @@ impl Core {
         if built.want.seq <= unit.done_seq() || !(newest || through) {
             return None;
         }
-        let prune = if newest { permission(unit) } else { PrunePermission::Withheld };
+        let prune = if newest { self.permission(unit) } else { PrunePermission::Withheld };
         let cost = 1 + (built.head.changes + built.head.deletes) / 4;
         Some(Need { kind: SyncKind::Apply, want: built.want.clone(), cause: built.want.cause.clone(), prune, cost })
     }
@@ -210,7 +210,7 @@ impl Core {
     /// What keeps the unit at the state it has reached. Not while live objects lie between two states.
     fn need_chore(&self, unit: &UnitState) -> Option<Need> {
         let done = unit.done.as_ref().filter(|_| !unit.dirty)?;
-        let prune = if done.want.seq == unit.want.seq { permission(unit) } else { PrunePermission::Withheld };
+        let prune = if done.want.seq == unit.want.seq { self.permission(unit) } else { PrunePermission::Withheld };
         let chore = |kind, cause| Some(Need { kind, want: done.want.clone(), cause, prune, cost: 1 });
         if self.may_permit(unit, prune) {
             return chore(SyncKind::Permit, Cause::Permitted);
@@ -231,13 +231,32 @@ impl Core {
         judged || unit.kept.approved == Some(rest.withheld.digest)
     }
 
+    /// What may be deleted by a sync to the newest want.
+    fn permission(&self, unit: &UnitState) -> PrunePermission {
+        let Some(head) = unit.head() else { return PrunePermission::Withheld };
+        if unit.outstanding() == 0 || (unit.want.delete && unit.on_delete == OnDelete::Orphan) {
+            return PrunePermission::Group { deletes: 0, owned: head.owned };
+        }
+        match unit.verdict {
+            Verdict::Allowed { deletes, owned } if unit.groups.is_empty() && self.blind(unit).is_none() => PrunePermission::Group { deletes, owned },
+            Verdict::Allowed { .. } | Verdict::Open | Verdict::Held { .. } => PrunePermission::Withheld,
+        }
+    }
+
+    /// Returns a source of the unit that this process has not read: an older state can be built without, but who else wants its
+    /// objects is not known.
+    fn blind<'a>(&self, unit: &'a UnitState) -> Option<&'a NodeKey> {
+        let spec = unit.spec.as_ref().filter(|_| !unit.want.delete)?;
+        spec.sources.values().find(|source| self.sources.get(*source).is_none_or(|state| state.revision.is_none()))
+    }
+
     fn need_delete(&self, unit: &UnitState) -> Result<Option<Need>, Vec<Gate>> {
         let Some(head) = unit.head() else { return Ok(None) };
         let approved = unit.approvable().is_some() && unit.approvable() == unit.kept.approved;
         let ordered = matches!(unit.deleting, Some(Deletion::Ordered(..)));
-        let prune = if ordered { PrunePermission::Ordered } else { permission(unit) };
+        let prune = if ordered { PrunePermission::Ordered } else { self.permission(unit) };
         let again = unit.reread_at.is_some_and(|at| at <= self.now); // what held the rest may have gone without a word
-        if !approved && ((unit.rest.is_some() && !again) || (prune == PrunePermission::Withheld && head.deletes > 0)) {
+        if !approved && ((unit.rest.is_some() && !again) || (prune == PrunePermission::Withheld && unit.outstanding() > 0)) {
             return Err(self.rest_gate(unit).into_iter().collect());
         }
         let cost = 1 + head.deletes / 4;
@@ -253,6 +272,10 @@ impl Core {
             let pending: BTreeSet<&NodeKey> = unit.groups.iter().filter_map(|id| self.groups.get(id)).flat_map(|group| group.pending.keys()).collect();
             let waiting = pending.iter().take(Gate::NAMED).map(|key| (*key).clone()).collect();
             return Some(Gate::PruneGroup { waiting, count: pending.len() });
+        }
+        if let Some(source) = self.blind(unit).filter(|_| unjudged && !matches!(unit.verdict, Verdict::Held { .. })) {
+            let failure = self.sources.get(source).and_then(|state| state.failed.clone());
+            return Some(Gate::Source { source: source.clone(), failure });
         }
         let mut reasons: Vec<Arc<str>> = holds.iter().map(|hold| hold.reason.clone()).collect();
         if !holds.is_empty() && !unjudged && holds.iter().all(|hold| matches!(hold.kind, HoldKind::Evidence | HoldKind::Owner)) {
@@ -309,18 +332,6 @@ impl UnitState {
     /// Whether drift is put right.
     pub(super) fn reverts(&self) -> bool {
         self.spec.as_ref().is_some_and(|spec| spec.unit.policy.drift == Drift::Revert)
-    }
-}
-
-/// What may be deleted by a sync to the newest want.
-fn permission(unit: &UnitState) -> PrunePermission {
-    let Some(head) = unit.head() else { return PrunePermission::Withheld };
-    if head.deletes == 0 || (unit.want.delete && unit.on_delete == OnDelete::Orphan) {
-        return PrunePermission::Group { deletes: 0, owned: head.owned };
-    }
-    match unit.verdict {
-        Verdict::Allowed { deletes, owned } if unit.groups.is_empty() => PrunePermission::Group { deletes, owned },
-        Verdict::Allowed { .. } | Verdict::Open | Verdict::Held { .. } => PrunePermission::Withheld,
     }
 }
 

@@ -27,11 +27,34 @@ impl Core {
         }
     }
 
+    /// Lets a unit that stays at another state on purpose wait for the group, but not the group for it.
+    pub(super) fn attend_group(&mut self, id: &GroupId, key: &NodeKey) {
+        if let Some(unit) = self.units.get_mut(key) {
+            unit.groups.insert(id.clone());
+            self.groups.entry(id.clone()).or_default().members.insert(key.clone());
+        }
+    }
+
+    /// Lets such a unit wait for all that is waited for.
+    pub(super) fn attend_open_groups(&mut self, key: &NodeKey) {
+        let ids: Vec<GroupId> = self.groups.keys().cloned().collect();
+        for id in ids {
+            self.attend_group(&id, key);
+        }
+    }
+
     /// Counts a unit that comes back from another state among those that are waited for, wherever something waits: it may want
     /// what others are about to delete.
     pub(super) fn join_open_groups(&mut self, key: &NodeKey) {
         let Some(unit) = self.units.get(key) else { return };
         let seq = unit.want.seq;
+        let own: GroupId = (key.clone(), seq); // for what was judged already and is not deleted yet
+        let others = self.units.iter().filter(|(other, unit)| *other != key && unit.outstanding() > 0);
+        let others: Vec<NodeKey> = others.map(|(other, _)| other.clone()).collect();
+        for other in others {
+            self.attend_group(&own, &other);
+            self.dirty.insert(other);
+        }
         let ids: Vec<GroupId> = self.groups.keys().cloned().collect();
         for id in ids {
             self.join_group(&id, key, seq);
@@ -82,8 +105,9 @@ impl Core {
             return;
         }
         let Some(group) = self.groups.remove(id) else { return };
-        let heads = group.members.iter().filter_map(|key| self.units.get(key)?.built.as_ref()).map(|built| &built.head);
-        let (deletes, owned) = heads.fold((0u32, 0u32), |(d, o), head| (d.saturating_add(head.deletes), o.saturating_add(head.owned)));
+        let units = group.members.iter().filter_map(|key| self.units.get(key));
+        let counts = units.filter_map(|unit| Some((unit.outstanding(), unit.built.as_ref()?.head.owned)));
+        let (deletes, owned) = counts.fold((0u32, 0u32), |sum, one| (sum.0.saturating_add(one.0), sum.1.saturating_add(one.1)));
         for key in &group.members {
             self.verdict(key, Some(id), deletes, owned);
         }
@@ -93,7 +117,7 @@ impl Core {
     pub(super) fn judge_alone(&mut self, key: &NodeKey) {
         let Some(unit) = self.units.get(key) else { return };
         let Some(built) = &unit.built else { return };
-        if unit.groups.is_empty() && unit.verdict == Verdict::Open && built.head.deletes > 0 {
+        if unit.groups.is_empty() && unit.verdict == Verdict::Open && unit.outstanding() > 0 {
             let (deletes, owned) = (built.head.deletes, built.head.owned);
             self.verdict(key, None, deletes, owned);
         }
@@ -105,7 +129,7 @@ impl Core {
             unit.groups.remove(id);
         }
         self.dirty.insert(key.clone());
-        if unit.built.as_ref().is_none_or(|built| built.head.deletes == 0) {
+        if unit.outstanding() == 0 {
             return;
         }
         if large(deletes, owned) {

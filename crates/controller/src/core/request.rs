@@ -214,6 +214,7 @@ impl Core {
         self.keep(key);
         self.leave_groups(key);
         self.bump(key, Cause::Request(request.id.clone(), request.by.clone()));
+        self.attend_open_groups(key);
         let seq = self.units.get(key).map_or(0, |unit| unit.want.seq);
         self.hold(key, request, Phase::Sync(seq));
     }
@@ -229,10 +230,17 @@ impl Core {
 
     fn resume(&mut self, key: &NodeKey, request: &Request) {
         let Some(unit) = self.units.get_mut(key) else { return };
-        let moved = unit.kept.pin.take().is_some() | unit.kept.deleted.take().is_some() | (std::mem::take(&mut unit.crashes) > 0);
+        let ordered = matches!(unit.deleting, Some(Deletion::Ordered(..)));
+        if ordered {
+            unit.deleting = unit.removed.then_some(Deletion::Removed);
+        }
+        let moved = ordered | unit.kept.pin.take().is_some() | unit.kept.deleted.take().is_some() | (std::mem::take(&mut unit.crashes) > 0);
         unit.kept.suspend = None;
         unit.retry.reset();
         self.keep(key);
+        if ordered {
+            self.end_requests(key, |open| open.phase == Phase::Delete, &Ended::Cancelled(format!("resumed by {}", request.by).into()));
+        }
         if moved {
             self.bump(key, Cause::Request(request.id.clone(), request.by.clone()));
             self.join_open_groups(key);
@@ -246,7 +254,7 @@ impl Core {
             return self.end_request(key, &request, Ended::Done { withheld: None });
         }
         unit.deleting = Some(Deletion::Ordered(request.id.clone(), request.by.clone()));
-        unit.no_evidence = None;
+        unit.removed |= unit.no_evidence.take().is_some();
         unit.repair = false;
         self.cancel_syncs(key, "the unit is being deleted");
         self.leave_groups(key);
@@ -261,7 +269,7 @@ impl Core {
         }
         let ordered = matches!(&unit.deleting, Some(Deletion::Ordered(by, _)) if by == id);
         if ordered {
-            unit.deleting = if unit.declared { None } else { Some(Deletion::Removed) };
+            unit.deleting = unit.removed.then_some(Deletion::Removed);
             self.bump(key, Cause::Request(request.id.clone(), request.by.clone()));
         }
         self.end_requests(key, |open| open.request.id == *id, &Ended::Cancelled(format!("cancelled by {}", request.by).into()));

@@ -160,8 +160,10 @@ impl Core {
         }
         touched.extend(self.absent(key, &listing, evidence.as_ref()));
         for name in touched {
-            if let Some(due) = self.units.get(&name).filter(|unit| unit.kept.pin.is_none()).map(|unit| unit.want.seq) {
-                self.join_group(&id, &name, due);
+            match self.units.get(&name) {
+                Some(unit) if unit.kept.pin.is_some() => self.attend_group(&id, &name),
+                Some(unit) => self.join_group(&id, &name, unit.want.seq),
+                None => {}
             }
         }
         if !listing.complete {

@@ -219,6 +219,7 @@ impl Core {
                 NodeKind::Source => {}
             }
         }
+        self.judge(&(key.clone(), seq)); // if none of them has to be waited for
     }
 
     fn moved_unit(&mut self, user: &NodeKey, source: &NodeKey, (seq, revision): (u64, &Revision), readers: &Readers, first: bool) {
@@ -232,8 +233,12 @@ impl Core {
             unit.newest.insert(alias.clone(), revision.clone());
         }
         self.shown.insert(user.clone());
-        if unit.kept.pin.is_some() || unit.deleting.is_some() {
+        if unit.deleting.is_some() {
             return;
+        }
+        if unit.kept.pin.is_some() {
+            self.dirty.insert(user.clone());
+            return self.attend_group(&(source.clone(), seq), user);
         }
         if surely && unit.crashes >= CRASHES {
             unit.crashes = 0; // what it choked on has changed

@@ -114,6 +114,8 @@ pub(super) struct UnitState {
     pub(super) spec: Option<UnitNode>,
     pub(super) stalled: Vec<String>,
     pub(super) declared: bool,
+    /// It is known that nobody declares it.
+    pub(super) removed: bool,
     pub(super) declared_by: Option<NodeKey>,
     pub(super) declared_from: Option<Arc<str>>,
     pub(super) no_evidence: Option<Arc<str>>,
@@ -168,6 +170,7 @@ impl UnitState {
             spec: None,
             stalled: Vec::new(),
             declared: false,
+            removed: false,
             declared_by: None,
             declared_from: None,
             no_evidence: None,
@@ -238,6 +241,16 @@ impl UnitState {
     /// The newest build, if it is of the newest want.
     pub(super) fn head(&self) -> Option<&PlanHead> {
         self.built.as_ref().filter(|built| built.want.seq == self.want.seq).map(|built| &built.head)
+    }
+
+    /// How many deletions of the newest build have not been carried out.
+    pub(super) fn outstanding(&self) -> u32 {
+        let Some(built) = &self.built else { return 0 };
+        match &self.rest {
+            Some(rest) if built.want.delete || self.done_seq() >= built.want.seq => rest.withheld.deletes,
+            None if self.done_seq() >= built.want.seq => 0,
+            Some(_) | None => built.head.deletes,
+        }
     }
 
     /// The aliases whose source has not been read yet.

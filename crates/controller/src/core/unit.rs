@@ -35,6 +35,7 @@ impl Core {
         self.dirty.insert(key.clone());
         let Some(unit) = self.units.get_mut(key) else { return false };
         unit.declared = true;
+        unit.removed = false;
         unit.declared_by = by.map(|(generator, _)| generator.clone());
         if let Some((_, from)) = by {
             unit.declared_from = Some(from.clone());
@@ -82,6 +83,7 @@ impl Core {
     pub(super) fn remove_unit(&mut self, key: &NodeKey) {
         let Some(unit) = self.units.get_mut(key) else { return };
         unit.declared = false;
+        unit.removed = true;
         unit.no_evidence = None;
         if unit.deleting.is_some() {
             return;
@@ -308,7 +310,7 @@ impl Core {
     pub(super) fn deleted(&mut self, key: &NodeKey) {
         let Some(unit) = self.units.get_mut(key) else { return };
         let by = match unit.deleting.take() {
-            Some(Deletion::Ordered(_, by)) if unit.declared => by,
+            Some(Deletion::Ordered(_, by)) if !unit.removed => by,
             Some(Deletion::Ordered(..) | Deletion::Removed) | None => return self.drop_unit(key),
         };
         let kept = std::mem::take(&mut unit.kept);

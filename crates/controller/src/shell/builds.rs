@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use plumb_build::{Built, Request, SourceTree, report};
-use plumb_manifest::{Digest, Manifest, ObjectKey};
+use plumb_manifest::{Digest, Manifest, ObjectKey, Scope};
 use plumb_store::{BuildInput, BuildRecord, InputFile, RecordedBuild, Which};
-use plumb_unit::{NodeKey, Revisions, SourceSpec, Unit};
-use plumb_world::{Diagnostic, FileTable, TreeId, World};
+use plumb_unit::{NodeKey, Revisions, Unit};
+use plumb_world::{Diagnostic, FileTable, World};
 use tokio_util::sync::CancellationToken;
 
 use super::sources::Reads;
@@ -121,9 +121,9 @@ fn run(shared: &Shared, node: &NodeKey, unit: &Unit, revisions: &Revisions, reco
             built(shared, node, unit, &world, trees)
         }
         None => {
-            let world = shared.sources.world(node, unit, revisions)?;
-            let trees = world.trees();
-            let offline = built(shared, node, unit, world.as_world(), trees)?;
+            let sources = shared.units.read(node, |memory| memory.node.as_ref().map(|node| node.sources.clone())).flatten().unwrap_or_default();
+            let world = shared.sources.world(unit, &sources, revisions)?;
+            let offline = built(shared, node, unit, &world.world, world.trees.clone())?;
             Ok(Offline { reads: Some(Arc::new(world.finish())), ..offline })
         }
     }
@@ -172,8 +172,9 @@ async fn settle_scopes(shared: &Shared, node: &NodeKey, unit: &Unit, manifests: 
         }
         match target.cluster.resource(&manifest.gvk).await {
             Ok(resource) => {
-                let manifest = (*manifest).clone().with_scope(resource.scope());
-                if resource.scope() == plumb_manifest::Scope::Namespaced && manifest.key.namespace.is_none() {
+                let scope = if resource.namespaced { Scope::Namespaced } else { Scope::Cluster };
+                let manifest = manifest.settled(scope);
+                if scope == Scope::Namespaced && manifest.key.namespace.is_none() {
                     errors.push(plumb_build::no_namespace(&manifest));
                 }
                 settled.push(Arc::new(manifest));
@@ -207,9 +208,4 @@ fn record_of(unit: &Unit, files: &FileTable, manifests: &[Arc<Manifest>], revisi
         .collect();
     let key = Digest::of_parts(std::iter::once(unit.digest.0.as_slice()).chain(commits.iter().map(String::as_bytes)));
     BuildRecord::Files(BuildInput { key, spec, spec_secret: false, files: inputs })
-}
-
-/// Where the trees of a recorded build and of a snapshot are numbered from.
-pub(crate) fn numbered<'a>(aliases: impl Iterator<Item = (&'a Arc<str>, &'a SourceSpec)>) -> impl Iterator<Item = (TreeId, &'a Arc<str>, &'a SourceSpec)> {
-    aliases.enumerate().map(|(at, (alias, spec))| (TreeId(u32::try_from(at).unwrap_or(u32::MAX)), alias, spec))
 }

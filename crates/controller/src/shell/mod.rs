@@ -44,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) dry_runs: DryRuns,
     /// What is known of kinds offline.
     pub(crate) schema: plumb_schema::Schema,
+    /// Hides values of Secrets; its key lives as long as the process.
+    pub(crate) redactor: plumb_plan::Redactor,
     pub(crate) events: mpsc::UnboundedSender<Event>,
 }
 
@@ -128,6 +130,12 @@ impl Shell {
                 self.tasks.spawn(async move { syncs::keep(shared, node, kept).await });
             }
             Action::Record(node, entry) => history::record(&shared, node, entry),
+            // What is at rest keeps no manifests: they are built again in a millisecond.
+            Action::Reached(node, want) => shared.units.with(&node, |memory| {
+                if memory.built.as_ref().is_some_and(|built| built.seq <= want.seq) {
+                    memory.built = None;
+                }
+            }),
             Action::Publish(node, status) => shared.board.publish(node, status),
             Action::Forget(node) => {
                 shared.units.forget(&node);

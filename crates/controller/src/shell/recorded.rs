@@ -9,7 +9,6 @@ use plumb_store::RecordedBuild;
 use plumb_unit::{Revisions, Unit};
 use plumb_world::{Blob, BlobId, Entry, EntryKind, RelPath, TreeId, World, WorldError};
 
-use super::builds::numbered;
 use crate::core::{Class, Failure};
 
 /// Returns the unit as it was recorded. Where it lives and how it is kept stay as they are declared now: a rollback brings back what was built,
@@ -34,8 +33,9 @@ impl RecordedWorld {
 
     /// Returns the trees of the unit's sources and remembers their numbers.
     pub(crate) fn trees(&self, unit: &Unit, revisions: &Revisions) -> BTreeMap<Arc<str>, SourceTree> {
-        numbered(unit.sources.iter())
-            .map(|(tree, alias, _)| {
+        let numbered = unit.sources.keys().enumerate().map(|(at, alias)| (TreeId(u32::try_from(at).unwrap_or(u32::MAX)), alias));
+        numbered
+            .map(|(tree, alias)| {
                 let revision = revisions.get(alias).map_or_else(|| "recorded".to_owned(), ToString::to_string);
                 (Arc::clone(alias), SourceTree { tree, revision: revision.into() })
             })

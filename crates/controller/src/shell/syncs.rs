@@ -15,7 +15,7 @@ use super::history::Told;
 use super::plans::{self, Made};
 use super::targets::{self, Target};
 use super::units::{BuiltUnit, Held};
-use super::{Shared, builds, failure, watching};
+use super::{Shared, builds, watching};
 use crate::clock::now_ms;
 use crate::core::{Class, End, Event, Failure, HoldHead, Kept, Settled, Stage, SyncKind, SyncOrder, Withheld};
 

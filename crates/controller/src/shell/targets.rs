@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use plumb_cluster::{Cluster, ConnectOptions, Inventories, InventoryRecord, KubeconfigSource, Lease, LeaseOptions, LeaseState, Rate};
+use plumb_cluster::{Cluster, ConnectOptions, Inventories, InventoryRecord, KubeconfigSource, Lease, LeaseOptions, LeaseState, Rate, Reach};
 use plumb_manifest::{Digest, Gvk};
 use plumb_unit::{NodeKey, OnDelete};
 use tokio::sync::watch;
@@ -134,7 +134,7 @@ async fn attend_for_ever(shared: &Arc<Shared>, name: &Arc<str>) {
                 if changed.is_err() {
                     return;
                 }
-                let answers = reach.borrow_and_update().answers();
+                let answers = !matches!(*reach.borrow_and_update(), Reach::Down(_));
                 shared.tell(Event::Reach(Arc::clone(name), answers));
             }
         }
@@ -165,8 +165,8 @@ async fn connected(shared: &Arc<Shared>, name: &Arc<str>) -> Arc<Target> {
 
 async fn connect(shared: &Shared, name: &Arc<str>) -> Result<Target, plumb_cluster::ClusterError> {
     let options = &shared.targets.options;
-    let kubeconfig = options.kubeconfig.as_ref().map_or(KubeconfigSource::Default, |path| KubeconfigSource::File(path.clone()));
-    let mut connect = ConnectOptions::new(kubeconfig, Some(name), &shared.installation);
+    let kubeconfig = options.kubeconfig.as_ref().map_or(KubeconfigSource::Environment, |path| KubeconfigSource::File(path.clone()));
+    let mut connect = ConnectOptions::new(kubeconfig, Some(name), &shared.installation, shared.redactor.clone());
     connect.rate = Rate { per_second: f64::from(options.requests_per_second), burst: options.requests_per_second.saturating_mul(2) };
     let cluster = Cluster::connect(connect).await?;
     let inventories = Inventories::new(&cluster);

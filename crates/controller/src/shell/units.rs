@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use plumb_cluster::InventoryRecord;
 use plumb_manifest::{Digest, Manifest, ObjectKey};
-use plumb_plan::{Claim, FieldChange, Others, UnitHash};
+use plumb_plan::{Claim, FieldChange, Others, UnitHash, Wants};
 use plumb_unit::{NodeKey, Revisions};
 
 use super::keep::Beside;
@@ -216,7 +216,12 @@ impl Others for OtherUnits<'_> {
                 let memory = state.units.get(unit)?;
                 let owns = memory.owns(key);
                 // A unit that is not declared any more wants nothing; one that was never built may want anything it owns.
-                let wants = memory.node.is_some() && memory.wants.as_ref().is_none_or(|wants| wants.contains(key));
+                let wants = match (&memory.node, &memory.wants) {
+                    (None, _) => Wants::No,
+                    (Some(_), None) => Wants::Unknown,
+                    (Some(_), Some(wants)) if wants.contains(key) => Wants::Yes,
+                    (Some(_), Some(_)) => Wants::No,
+                };
                 Some(Claim { unit: unit.clone(), owns, wants })
             })
             .collect()

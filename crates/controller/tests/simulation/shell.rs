@@ -111,7 +111,7 @@ pub(crate) struct Sim {
     pub(crate) requests: BTreeMap<RequestId, (NodeKey, Option<Ended>)>,
     asked: u64,
     stops: BTreeMap<NodeKey, u32>,
-    ordered: BTreeSet<NodeKey>,
+    ordered: BTreeMap<NodeKey, RequestId>,
     past: Vec<Event>,
     pub(crate) log: Vec<String>,
     pub(crate) builds: BTreeMap<NodeKey, u32>,
@@ -149,7 +149,7 @@ impl Sim {
             requests: BTreeMap::new(),
             asked: 0,
             stops: BTreeMap::new(),
-            ordered: BTreeSet::new(),
+            ordered: BTreeMap::new(),
             past: Vec::new(),
             log: Vec::new(),
             builds: BTreeMap::new(),
@@ -199,7 +199,7 @@ impl Sim {
         if self.alive() {
             match request.order {
                 Order::Delete => {
-                    self.ordered.insert(node.clone());
+                    self.ordered.insert(node.clone(), id.clone());
                 }
                 Order::Resume => {
                     self.ordered.remove(node);
@@ -440,7 +440,7 @@ impl Sim {
                 let Some((of, slot)) = self.requests.get_mut(&id) else { panic!("request {id} ended, but nobody made it") };
                 assert_eq!(of, node);
                 assert!(slot.is_none(), "request {id} ended twice: {slot:?}, {end:?}");
-                if matches!(end, Ended::Cancelled(_)) {
+                if matches!(end, Ended::Cancelled(_)) && self.ordered.get(node) == Some(&id) {
                     self.ordered.remove(node);
                 }
                 *slot = Some(end);
@@ -793,7 +793,7 @@ impl Sim {
 
     /// Nothing is ordered to be deleted that Git still has, as far as it was fetched and parses.
     fn check_deletes(&self, order: &SyncOrder, made: &Made, place: &str) {
-        if self.ordered.contains(&order.node) && order.want.delete {
+        if self.ordered.contains_key(&order.node) && order.want.delete {
             return;
         }
         let candidates = self.candidates(&order.node, made, place, order.want.delete);
@@ -806,7 +806,7 @@ impl Sim {
             let pin = self.world.persisted.get(key).and_then(|p| p.kept.pin.clone());
             let revision = pin.as_ref().and_then(|pin| pin.revisions.get("main")).or_else(|| self.known.get(&source(decl.repo)));
             let Some(files) = revision.and_then(|revision| self.world.repos[decl.repo].at(revision).files.get(key)) else { continue };
-            for name in now.iter().filter(|_| decl.target == place && !files.broken && !self.ordered.contains(key)) {
+            for name in now.iter().filter(|_| decl.target == place && !files.broken && !self.ordered.contains_key(key)) {
                 assert!(!files.objects.contains_key(name), "{} deletes {name}, which Git still has in {key}: {order:?}", order.node);
             }
         }

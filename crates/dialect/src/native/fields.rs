@@ -3,34 +3,47 @@
 
 use std::time::Duration;
 
+use plumb_build::limits::MAX_COLLECTED;
 use plumb_build::{Kind, Member, Node};
-use plumb_world::{Diagnostic, FileTable, Span};
+use plumb_world::{Diagnostic, RelPath, Span};
 
 use super::suggest::nearest;
 
 /// What reading one resource found out beside its values.
 pub(crate) struct Log<'a> {
-    files: &'a FileTable,
+    path: &'a RelPath,
     /// What is wrong.
     pub(crate) errors: Vec<Diagnostic>,
     /// Fields that are known and not carried, each with reason and place.
     pub(crate) unsupported: Vec<String>,
+    /// What no excerpt may show.
+    pub(crate) hidden: Vec<Span>,
 }
 
 impl<'a> Log<'a> {
-    pub(crate) fn new(files: &'a FileTable) -> Self {
-        Self { files, errors: Vec::new(), unsupported: Vec::new() }
+    pub(crate) fn new(path: &'a RelPath) -> Self {
+        Self { path, errors: Vec::new(), unsupported: Vec::new(), hidden: Vec::new() }
     }
 
     /// Notes an error at a place, with a hint unless that is empty.
     pub(crate) fn error(&mut self, code: &'static str, message: String, at: Span, hint: &str) {
+        if self.errors.len() >= MAX_COLLECTED {
+            return;
+        }
         let diagnostic = Diagnostic::error(code, message).at(at, "");
         self.errors.push(if hint.is_empty() { diagnostic } else { diagnostic.hint(hint) });
     }
 
     /// Notes a field that is known and not carried.
-    pub(crate) fn unsupported(&mut self, path: &str, reason: &str, at: Span) {
-        self.unsupported.push(format!("`{path}`: {reason} ({})", self.files.place(at)));
+    pub(crate) fn unsupported(&mut self, field: &Field<'_>, reason: &str) {
+        let place = self.place(field.value);
+        self.unsupported.push(format!("`{}`: {reason} ({place})", field.path));
+    }
+
+    /// Returns `path:line:column` of a node.
+    pub(crate) fn place(&self, node: Node<'_>) -> String {
+        let position = node.position();
+        format!("{}:{}:{}", self.path, position.line, position.column)
     }
 }
 
@@ -75,10 +88,13 @@ impl<'n> Field<'n> {
 
     /// Reads one of some words.
     pub(crate) fn word<T: Copy>(&self, log: &mut Log<'_>, words: &[(&str, T)]) -> Option<T> {
-        let text = self.text(log)?;
+        let names: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+        let Some(text) = self.value.text() else {
+            self.mistyped(log, "a word", &format!("Write one of {}.", names.join(", ")));
+            return None;
+        };
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         if found.is_none() {
-            let names: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
             let hint = match nearest(text, words.iter().map(|(word, _)| *word)) {
                 Some(word) => format!("Did you mean `{word}`?"),
                 None => format!("Write one of {}.", names.join(", ")),
@@ -167,7 +183,7 @@ impl<'n> Fields<'n> {
         let mut found = false;
         for (name, reason) in names {
             if let Some(field) = self.take(name) {
-                log.unsupported(&field.path, reason, field.key_span);
+                log.unsupported(&field, reason);
                 found = true;
             }
         }
@@ -177,7 +193,10 @@ impl<'n> Fields<'n> {
     /// Takes all fields, whatever they are called.
     pub(crate) fn take_all(self) -> Vec<(String, Field<'n>)> {
         let path = |name: &str| self.path(name);
-        self.members.iter().map(|member| (member.key.to_owned(), Field { path: path(member.key), key_span: member.key_span, value: member.value })).collect()
+        self.members
+            .iter()
+            .map(|member| (member.key.to_owned(), Field { path: path(member.key), key_span: member.key_span, value: member.value }))
+            .collect()
     }
 
     /// Notes every field that nobody asked for.

@@ -52,7 +52,12 @@ pub fn parse_repository(text: &str) -> Result<String, RepositoryError> {
 fn scp(text: &str) -> Option<String> {
     let (authority, path) = text.split_once(':')?;
     let (user, host) = authority.split_once('@')?;
-    let holds = !user.is_empty() && !user.starts_with('-') && !host.is_empty() && !host.starts_with('-') && !path.is_empty() && !path.starts_with('-');
+    let holds = !user.is_empty()
+        && !user.starts_with('-')
+        && !host.is_empty()
+        && !host.starts_with('-')
+        && !path.is_empty()
+        && !path.starts_with('-');
     (holds && !authority.contains('/') && !host.contains('@')).then(|| text.to_owned())
 }
 
@@ -65,7 +70,13 @@ pub(crate) fn is_file_url(url: &str) -> bool {
 pub(crate) fn ref_name(name: &str) -> Result<String, RepositoryError> {
     let refused = |c: char| c.is_control() || c.is_whitespace() || "~^:?*[\\".contains(c);
     let parts_hold = name.split('/').all(|part| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock"));
-    let holds = parts_hold && !name.contains(refused) && !name.contains("..") && !name.contains("@{") && !name.starts_with('-') && !name.ends_with('.') && name != "@";
+    let holds = parts_hold
+        && !name.contains(refused)
+        && !name.contains("..")
+        && !name.contains("@{")
+        && !name.starts_with('-')
+        && !name.ends_with('.')
+        && name != "@";
     if holds { Ok(name.to_owned()) } else { Err(RepositoryError::Ref(name.escape_default().to_string())) }
 }
 
@@ -104,7 +115,14 @@ mod tests {
 
     #[test]
     fn urls_that_are_taken() {
-        for url in ["https://host/a/b.git", "http://127.0.0.1:3000/x", "ssh://git@host:22/a/b", "git@host:a/b.git", "file:///srv/git/a.git", "https://user@host/a"] {
+        for url in [
+            "https://host/a/b.git",
+            "http://127.0.0.1:3000/x",
+            "ssh://git@host:22/a/b",
+            "git@host:a/b.git",
+            "file:///srv/git/a.git",
+            "https://user@host/a",
+        ] {
             assert_eq!(parse_repository(url).as_deref(), Ok(url));
         }
     }
@@ -112,8 +130,25 @@ mod tests {
     #[test]
     fn urls_that_are_not() {
         let hostile = [
-            "", "host/a", "git://host/a", "ext::sh -c id", "https://", "https://host", "https:///a", "file://host/a", "file://", "ssh://-oProxyCommand=id/a",
-            "-u@host:a", "git@-host:a", "git@host:-a", "https://host/a b", "https://host/`id`", "https://host/$(id)", "ssh://git@host/a;id", "--upload-pack=id", "a\0b",
+            "",
+            "host/a",
+            "git://host/a",
+            "ext::sh -c id",
+            "https://",
+            "https://host",
+            "https:///a",
+            "file://host/a",
+            "file://",
+            "ssh://-oProxyCommand=id/a",
+            "-u@host:a",
+            "git@-host:a",
+            "git@host:-a",
+            "https://host/a b",
+            "https://host/`id`",
+            "https://host/$(id)",
+            "ssh://git@host/a;id",
+            "--upload-pack=id",
+            "a\0b",
         ];
         for url in hostile {
             assert!(parse_repository(url).is_err(), "{url}");

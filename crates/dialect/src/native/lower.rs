@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use plumb_build::files::{self, Reader};
-use plumb_build::{Kind, Node as YamlNode, read_documents};
+use plumb_build::limits::MAX_COLLECTED;
+use plumb_build::{DUPLICATE_KEY, Kind, Node as YamlNode, read_documents};
 use plumb_unit::{Node, NodeKey};
 use plumb_world::{Diagnostic, FileId, FileTable, RelPath, Severity, Span, TreeId, World, WorldError};
 
@@ -71,27 +72,40 @@ struct Lowering<'a> {
 }
 
 impl Lowering<'_> {
-    fn file(&mut self, file: FileId, files: &FileTable) {
+    fn file(&mut self, file: FileId, files: &mut FileTable) {
         let Some(source) = files.get(file) else { return };
         let (text, path) = (source.text.clone(), source.path.clone());
         let mut errors = Vec::new();
         let documents = read_documents(&text, file, &mut errors);
-        if !errors.is_empty() {
-            self.lowered.unparsed.insert(path.clone());
-            self.lowered.diagnostics.append(&mut errors);
-        }
+        let mut places: Vec<u32> = errors.iter().filter_map(|error| Some(error.labels.first()?.span.start)).collect();
+        places.sort_unstable();
         for root in documents.roots() {
-            let mut log = Log::new(files);
-            let known = self.document(root, root.span(), &mut log, files);
+            // A key that is set twice does not keep a document from being read, but what it means is in doubt.
+            let Span { start, end, .. } = root.span();
+            let doubtful = places.get(places.partition_point(|place| *place < start)).is_some_and(|place| *place < end);
+            let mut log = Log::new(&path);
+            let known = self.document(root, doubtful, &mut log);
             if !known && !log.errors.is_empty() {
                 self.lowered.unparsed.insert(path.clone());
             }
-            self.lowered.diagnostics.append(&mut log.errors);
+            log.hidden.drain(..).for_each(|span| files.hide(span));
+            self.note(log.errors);
         }
+        if errors.iter().any(|error| error.code != DUPLICATE_KEY) {
+            self.lowered.unparsed.insert(path);
+        }
+        self.note(errors);
+    }
+
+    /// A root may have a million documents, each of them wrong.
+    fn note(&mut self, mut errors: Vec<Diagnostic>) {
+        errors.truncate(MAX_COLLECTED.saturating_sub(self.lowered.diagnostics.len()));
+        self.lowered.diagnostics.append(&mut errors);
     }
 
     /// Lowers one document; returns whether it could be told which unit it is about.
-    fn document(&mut self, document: YamlNode<'_>, at: Span, log: &mut Log<'_>, files: &FileTable) -> bool {
+    fn document(&mut self, document: YamlNode<'_>, doubtful: bool, log: &mut Log<'_>) -> bool {
+        let at = document.span();
         if !expects_unit(document, log) {
             return false;
         }
@@ -103,7 +117,7 @@ impl Lowering<'_> {
             drop(unit::read(document, nobody, self.root, String::new(), log));
             return false;
         };
-        let read = unit::read(document, key.clone(), self.root, files.place(at), log);
+        let read = unit::read(document, key.clone(), self.root, log.place(document), log);
         if let Some(first) = self.found.get(&key) {
             let diagnostic = Diagnostic::error("duplicate-unit", format!("unit `{key}` is declared twice"));
             log.errors.push(diagnostic.at(at, "declared again here").at(*first, "first declared here").hint("Keep one of them."));
@@ -116,7 +130,7 @@ impl Lowering<'_> {
             let message = format!("the root declares more than {MAX_UNITS} units");
             log.errors.push(Diagnostic::error("unit-count", message).at(at, "the first one too many").hint("Split the root."));
         }
-        if log.errors.len() > before {
+        if doubtful || log.errors.len() > before {
             self.lowered.uncertain.insert(key);
             return true;
         }
@@ -161,7 +175,9 @@ impl Lowering<'_> {
             find_circles(start, &edges, &mut done, &mut circles);
         }
         for (from, to, at) in self.dependencies.iter().filter(|(_, to, _)| !self.found.contains_key(to)) {
-            let diagnostic = Diagnostic::warning("unknown-dependency", format!("`{from}` depends on `{to}`, which this root does not declare")).at(*at, "");
+            let diagnostic =
+                Diagnostic::warning("unknown-dependency", format!("`{from}` depends on `{to}`, which this root does not declare"))
+                    .at(*at, "");
             let names: Vec<String> = self.found.keys().map(ToString::to_string).collect();
             let hint = nearest(&to.to_string(), names.iter().map(String::as_str)).map(|name| format!("Did you mean `{name}`?"));
             self.lowered.diagnostics.push(diagnostic.hint(hint.unwrap_or_else(|| "It waits until another root declares it.".to_owned())));
@@ -225,7 +241,12 @@ fn expects_unit(document: YamlNode<'_>, log: &mut Log<'_>) -> bool {
         (Some(API_VERSION), Some("Unit")) => true,
         (Some(version), Some("Unit")) if unit::is_own(document) => {
             let at = document.get("apiVersion").map_or(document.span(), YamlNode::span);
-            log.error("api-version", format!("`{version}` is no version of `Unit` that is known here"), at, &format!("Write `apiVersion: {API_VERSION}`."));
+            log.error(
+                "api-version",
+                format!("`{version}` is no version of `Unit` that is known here"),
+                at,
+                &format!("Write `apiVersion: {API_VERSION}`."),
+            );
             false
         }
         (Some(_), Some(kind)) if unit::is_own(document) => {

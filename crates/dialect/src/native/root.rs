@@ -174,7 +174,10 @@ mod tests {
     #[test]
     fn what_is_no_root_says_why() {
         for (text, expect) in [
-            ("clusters/prod", "`clusters/prod` is no repository: write `https://HOST/PATH`, `ssh://USER@HOST/PATH`, `USER@HOST:PATH` or `file:///PATH`"),
+            (
+                "clusters/prod",
+                "`clusters/prod` is no repository: write `https://HOST/PATH`, `ssh://USER@HOST/PATH`, `USER@HOST:PATH` or `file:///PATH`",
+            ),
             ("git://host/a", "`git://host/a` has the scheme `git`: use `https`, `http`, `ssh` or `file`, or `USER@HOST:PATH`"),
             ("https://host/a//x?ref=main", "`https://host/a//x?ref=main` names its ref with `?ref=`: write `URL//PATH@REF`"),
             ("https://host/a@main//x", "`https://host/a@main//x` names its ref before the folder: write `URL//PATH@REF`"),

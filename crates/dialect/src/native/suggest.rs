@@ -33,7 +33,14 @@ mod tests {
     #[test]
     fn near_words_are_meant_and_far_ones_are_not() {
         let known = ["timeout", "interval", "prune", "drift", "wait", "sync"];
-        for (word, expect) in [("timeuot", Some("timeout")), ("Prune", Some("prune")), ("syncs", Some("sync")), ("intervall", Some("interval")), ("retries", None), ("", None)] {
+        for (word, expect) in [
+            ("timeuot", Some("timeout")),
+            ("Prune", Some("prune")),
+            ("syncs", Some("sync")),
+            ("intervall", Some("interval")),
+            ("retries", None),
+            ("", None),
+        ] {
             assert_eq!(nearest(word, known), expect, "{word}");
         }
     }

@@ -9,7 +9,7 @@ use plumb_unit::{GitRef, GitSource, NodeKey, Policy, SecretRef, ServiceAccountRe
 use plumb_world::{RelPath, Span};
 
 use super::fields::{Field, Fields, Log};
-use super::git::{commit, is_file_url, parse_repository, ref_name};
+use super::git::{RepositoryError, commit, is_file_url, parse_repository, ref_name};
 use super::policy;
 use super::root::RootSpec;
 
@@ -98,7 +98,12 @@ fn sources(spec: &mut Fields<'_>, root: &RootSpec, log: &mut Log<'_>) -> BTreeMa
             }
         }
         (None, None) => {
-            log.error("missing", "`spec.source` is missing".to_owned(), spec.at, "`source: {path: FOLDER}` is a folder of the root's own repository.");
+            log.error(
+                "missing",
+                "`spec.source` is missing".to_owned(),
+                spec.at,
+                "`source: {path: FOLDER}` is a folder of the root's own repository.",
+            );
         }
     }
     sources
@@ -150,6 +155,9 @@ fn repository(field: &Field<'_>, root: &RootSpec, log: &mut Log<'_>) -> Option<S
     let url = match parse_repository(field.text(log)?) {
         Ok(url) => url,
         Err(error) => {
+            if matches!(error, RepositoryError::Password(_)) {
+                log.hidden.push(field.value.span());
+            }
             log.error("value", format!("`{}`: {error}", field.path), field.value.span(), "");
             return None;
         }
@@ -165,7 +173,8 @@ fn repository(field: &Field<'_>, root: &RootSpec, log: &mut Log<'_>) -> Option<S
 
 fn git_ref(field: &Field<'_>, log: &mut Log<'_>) -> Option<GitRef> {
     let mut fields = field.map(log)?;
-    let taken: Vec<(&str, Field<'_>)> = ["branch", "tag", "commit"].into_iter().filter_map(|name| Some((name, fields.take(name)?))).collect();
+    let taken: Vec<(&str, Field<'_>)> =
+        ["branch", "tag", "commit"].into_iter().filter_map(|name| Some((name, fields.take(name)?))).collect();
     fields.unsupported(&[("semver", "version ranges are not supported yet"), ("name", "use `branch`, `tag` or `commit`")], log);
     fields.finish(log);
     let [(name, value)] = taken.as_slice() else {
@@ -209,14 +218,24 @@ fn step(field: &Field<'_>, nth: usize, sources: &BTreeMap<Arc<str>, SourceSpec>,
     let mut fields = field.map(log)?;
     let name = fields.take("name");
     let plain = fields.take("plain");
-    let reasons = [("helm", "Helm is not supported yet"), ("kustomize", "Kustomize is not supported yet"), ("substitute", NOT_YET), ("patch", NOT_YET)];
+    let reasons = [
+        ("helm", "Helm is not supported yet"),
+        ("kustomize", "Kustomize is not supported yet"),
+        ("substitute", NOT_YET),
+        ("patch", NOT_YET),
+    ];
     let others = [("decrypt", "decryption is not supported yet"), ("after", "a `plain` step takes no other step's objects")];
     let elsewhere = fields.unsupported(&reasons, log) | fields.unsupported(&others, log);
     fields.finish(log);
     let Some(plain) = plain else {
         if !elsewhere {
             let message = format!("`{}` does nothing", field.path);
-            log.error("value", message, field.key_span, "A step has one of `plain`, `helm`, `kustomize`, `substitute`, `patch` and `decrypt`.");
+            log.error(
+                "value",
+                message,
+                field.key_span,
+                "A step has one of `plain`, `helm`, `kustomize`, `substitute`, `patch` and `decrypt`.",
+            );
         }
         return None;
     };
@@ -235,7 +254,12 @@ fn step(field: &Field<'_>, nth: usize, sources: &BTreeMap<Arc<str>, SourceSpec>,
 }
 
 /// A step that names no source means `main`, or the only one.
-fn step_source(named: Option<Field<'_>>, step: &Field<'_>, sources: &BTreeMap<Arc<str>, SourceSpec>, log: &mut Log<'_>) -> Option<Arc<str>> {
+fn step_source(
+    named: Option<Field<'_>>,
+    step: &Field<'_>,
+    sources: &BTreeMap<Arc<str>, SourceSpec>,
+    log: &mut Log<'_>,
+) -> Option<Arc<str>> {
     let Some(field) = named else {
         let main = sources.get_key_value(MAIN).or_else(|| sources.first_key_value().filter(|_| sources.len() == 1));
         if main.is_none() && !sources.is_empty() {
@@ -316,7 +340,12 @@ fn dns_name<'n>(field: &Field<'n>, limit: usize, log: &mut Log<'_>) -> Option<&'
     if !is_dns(text, limit, dots) {
         let message = format!("`{}` is `{text}`, which is no name", field.path);
         let letters = if dots { "lowercase letters, digits, `-` and `.`" } else { "lowercase letters, digits and `-`" };
-        log.error("name", message, field.value.span(), &format!("A name has {letters}, starts and ends with a letter or digit, and has at most {limit} characters."));
+        log.error(
+            "name",
+            message,
+            field.value.span(),
+            &format!("A name has {letters}, starts and ends with a letter or digit, and has at most {limit} characters."),
+        );
         return None;
     }
     Some(text)

@@ -24,7 +24,8 @@ fn cases() {
 fn check(case: &Case) -> Result<(), String> {
     let files: Vec<(&str, &[u8])> = case.input.iter().map(|(path, text)| (path.as_str(), text.as_slice())).collect();
     let (world, tree) = MemoryWorld::of(&files);
-    let option = |name: &str| case.comment.lines().filter_map(|line| line.split_once(": ")).find(|(key, _)| *key == name).map(|(_, value)| value);
+    let option =
+        |name: &str| case.comment.lines().filter_map(|line| line.split_once(": ")).find(|(key, _)| *key == name).map(|(_, value)| value);
     let mut root = RootSpec::parse("plumb", option("root").unwrap_or(ROOT)).expect("a root").with_secret(Some("root"));
     if let Some(names) = option("namespaces") {
         root.namespaces = Namespaces::Only(names.split(", ").map(Into::into).collect());
@@ -56,8 +57,8 @@ fn show(lowered: &Lowered, files: &FileTable) -> String {
         let _ = writeln!(text, "\n{key} at {}", lowered.declared.get(key).map_or("nowhere".to_owned(), |span| files.place(*span)));
         match node {
             Node::Unit(unit) => show_unit(unit, &mut text),
-            Node::Stalled { reasons } => reasons.iter().for_each(|reason| drop(writeln!(text, "  stalled: {reason}"))),
-            Node::Source(_) => drop(writeln!(text, "  a source")),
+            Node::Stalled { reasons } => reasons.iter().for_each(|reason| text.push_str(&format!("  stalled: {reason}\n"))),
+            Node::Source(_) => text.push_str("  a source\n"),
         }
     }
     text
@@ -79,7 +80,9 @@ fn show_unit(unit: &Unit, text: &mut String) {
 }
 
 fn declare(name: &str, more: &str) -> String {
-    format!("---\napiVersion: plumb.dev/v1alpha1\nkind: Unit\nmetadata: {{name: {name}, namespace: a}}\nspec: {{source: {{path: x}}{more}}}\n")
+    format!(
+        "---\napiVersion: plumb.dev/v1alpha1\nkind: Unit\nmetadata: {{name: {name}, namespace: a}}\nspec: {{source: {{path: x}}{more}}}\n"
+    )
 }
 
 fn lower_text(text: &str) -> Lowered {
@@ -101,7 +104,12 @@ fn units_of_one_root_are_counted() {
 #[test]
 fn dependencies_may_be_as_long_as_there_are_units() {
     let chain = |many: usize, last: &str| {
-        let unit = |nth: usize| declare(&format!("u{nth}"), &format!(", dependsOn: [{{name: {}}}]", if nth + 1 == many { last.to_owned() } else { format!("u{}", nth + 1) }));
+        let unit = |nth: usize| {
+            declare(
+                &format!("u{nth}"),
+                &format!(", dependsOn: [{{name: {}}}]", if nth + 1 == many { last.to_owned() } else { format!("u{}", nth + 1) }),
+            )
+        };
         (0..many).map(unit).collect::<String>()
     };
     assert!(lower_text(&chain(5_000, "u0")).uncertain.len() == 5_000);

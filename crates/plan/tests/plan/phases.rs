@@ -189,6 +189,9 @@ fn an_object_of_another_unit_is_refused_until_that_unit_drops_it() {
     // A stamp that the other unit's inventory does not confirm is nobody's.
     set.others.insert(key.clone(), claim("other", false, Wants::Yes));
     assert_eq!(operations(&set.plan()), ["+ ConfigMap/c", "+ ConfigMap/d"]);
+    // Nobody claims it: its unit is gone.
+    set.others.clear();
+    assert!(operations(&set.plan())[0].starts_with("apply(takeover("));
     // Not live yet, but in the other's inventory: it was first.
     set.live.remove(&key);
     set.others.insert(key.clone(), claim("other", true, Wants::Yes));

@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 
 use super::error::ApiError;
 use super::order::Order;
-use super::view::{DiffView, Info, ObjectEvent, Progress, RequestView, StreamEvent, Tree, UnitView};
+use super::progress::{Progress, RequestView, StreamEvent};
+use super::view::{DiffView, Info, ObjectEvent, Tree, UnitView};
 
 /// Who asks: the user of the process on the other side of the socket, as the system tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -22,16 +22,17 @@
 mod backend;
 mod error;
 mod order;
+mod progress;
 mod routes;
 mod view;
 
 pub use backend::{Backend, Caller, UnitFilter, UnitRef};
 pub use error::{ApiError, ErrorCode, ErrorView};
 pub use order::{NewRequest, Order, OrderKind};
+pub use progress::{ObjectHealth, Progress, RequestState, RequestView, StreamEvent};
 pub(crate) use routes::routes;
 pub use routes::{MAX_REQUEST_BYTES, MAX_WAIT};
 pub use view::{
-    Activity, ActivityState, DiffView, FieldDiff, GateKind, GateView, HealthView, Info, List, ObjectDiff, ObjectEvent, ObjectHealth,
-    ObjectRef, Problem, Progress, RequestState, RequestView, StaleSource, StreamEvent, SyncState, TargetView, Tree, TreeNode, UnitView,
-    WhyState, WhyView,
+    Activity, ActivityState, DiffView, FieldDiff, GateKind, GateView, HealthView, Info, List, ObjectDiff, ObjectEvent, ObjectRef, Problem,
+    StaleSource, SyncState, TargetView, Tree, TreeNode, UnitView, WhyState, WhyView,
 };

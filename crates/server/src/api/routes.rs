@@ -160,7 +160,7 @@ async fn request_state<B: Backend>(
     State(backend): State<Arc<B>>,
     Path(id): Path<String>,
     wait: QueryOf<WaitQuery>,
-) -> Answer<super::view::RequestView> {
+) -> Answer<super::progress::RequestView> {
     let wait = Duration::from_millis(query(wait)?.wait_ms).min(MAX_WAIT);
     backend.request_state(&id, wait).await.map(Json)
 }
@@ -169,7 +169,7 @@ async fn cancel<B: Backend>(
     State(backend): State<Arc<B>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-) -> Answer<super::view::RequestView> {
+) -> Answer<super::progress::RequestView> {
     backend.cancel(&caller, &id).await.map(Json)
 }
 

@@ -7,7 +7,7 @@ use plumb_plan::FieldChange;
 use plumb_store::{BuildInput, BuildRecord, DriftEntry, Key, Options, Store, SyncRecord, Which};
 use serde_json::json;
 
-use super::{build, file, options, record, unit};
+use super::{build, count, file, options, record, unit};
 
 const CANARY: &str = "c4nary-5up3r-s3cr3t";
 /// What base64 makes of the middle of the canary, whatever stands before it.
@@ -58,6 +58,10 @@ async fn with_a_key_secrets_lie_encrypted_and_come_back() {
     (1..4).for_each(|number| store.record_sync(with_canaries(number)));
     store.flush().await.expect("flush");
     assert_no_canary(folder.path());
+
+    // The unit and the short file once, the manifest three times: all sealed. Only the open file lies as it is.
+    assert_eq!(count(&path, "SELECT count(*) FROM blob WHERE form = 2 AND key_id IS NOT NULL").await, 5);
+    assert_eq!(count(&path, "SELECT count(*) FROM blob WHERE form <> 2").await, 1);
 
     let line = &store.history(&unit("shop"), 1).await.expect("history")[0];
     assert!(line.offline_rollback);
