@@ -230,8 +230,11 @@ fn hint(error: &Error, stream: &Stream) -> Option<&'static str> {
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let line = text.get(line_start..)?.lines().next().unwrap_or("");
     let indent = &line[..line.len() - line.trim_start().len()];
+    // Only around the place: a file may have many errors, and each would read all of it.
+    const AROUND: usize = 1000;
+    let nearby = &text[text.floor_char_boundary(at.saturating_sub(AROUND))..text.floor_char_boundary(at.saturating_add(AROUND))];
     match error.code {
-        ErrorCode::Syntax if text.contains("{{") => Some("This looks like a Helm template: charts are not supported yet."),
+        ErrorCode::Syntax if nearby.contains("{{") => Some("This looks like a Helm template: charts are not supported yet."),
         ErrorCode::Syntax if indent.contains('\t') => Some("YAML takes no tabs for indentation: use spaces."),
         ErrorCode::Syntax if line.contains(": ") && error.message.contains("mapping values are not allowed") => {
             Some("A text with `: ` in it has to be quoted.")

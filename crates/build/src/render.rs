@@ -52,8 +52,11 @@ pub fn render_text(built: &Built) -> String {
         let written = file.and_then(|file| file.text.get(manifest.at.start as usize..manifest.at.end as usize));
         match written.and_then(|text| std::str::from_utf8(text).ok()) {
             Some(text) if *verbatim => {
-                out.push_str(text.trim_end());
-                out.push('\n');
+                // Not trimmed: behind `|+`, line breaks are part of the text.
+                out.push_str(text);
+                if !text.ends_with('\n') {
+                    out.push('\n');
+                }
             }
             _ => emit(&manifest.value(), 0, &mut out),
         }

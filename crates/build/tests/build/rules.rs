@@ -136,6 +136,10 @@ fn rendered_objects_say_where_they_come_from() {
 fn what_is_printed_builds_to_the_same() {
     let built = run_files(&[
         (
+            "0.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: keep, namespace: shop}\ndata:\n  text: |+\n    x\n\n\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: clip, namespace: shop}\ndata:\n  text: |\n    x\n\n",
+        ),
+        (
             "a.yaml",
             "# kept\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: shop} # why\ndata: {x: 'yes', n: \"1\"}\n---\n\n---\n# only a comment\n",
         ),

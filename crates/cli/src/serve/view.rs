@@ -54,18 +54,15 @@ fn stale(source: &NodeKey, since_ms: u64, message: &str) -> StaleSource {
     StaleSource { source: source.to_string(), since_ms, message: message.to_owned() }
 }
 
-/// Returns a unit's state with why it is not where it should be.
+/// Returns a unit's state with why it is not where it should be. Times are left to whoever shows them, for they pass.
 pub(crate) fn unit_with_why(state: &UnitState) -> UnitView {
-    let failure = state.status.failure.as_ref().map(|failure| failure.message.lines().next().unwrap_or_default().to_owned());
     let (word, message, at_ms) = match state.status.activity {
         Doing::Resting => (WhyState::AtRest, String::new(), None),
         Doing::Gated => (WhyState::Gated, state.status.gates.first().map(ToString::to_string).unwrap_or_default(), None),
         Doing::Queued(work) => (WhyState::Queued, format!("waits for a free place to {}", verb(work)), None),
-        Doing::Working(work) => (WhyState::Running, format!("now: {}", verb(work)), None),
-        Doing::Waiting { until } => (WhyState::Timer, failure.map_or_else(|| "tried again later".to_owned(), |failure| format!("tried again later: {failure}")), Some(until)),
+        Doing::Working(work) => (WhyState::Running, verb(work).to_owned(), None),
+        Doing::Waiting { until } => (WhyState::Timer, String::new(), Some(until)),
     };
-    // A time is said by whoever shows it, for it passes.
-    let message = if at_ms.is_some() { String::new() } else { message };
     UnitView { why: Some(WhyView { state: word, message, place: None, at_ms }), ..unit(state) }
 }
 

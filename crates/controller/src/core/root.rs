@@ -196,7 +196,11 @@ impl Core {
             self.dirty.insert(name.clone());
             let Some(unit) = self.units.get_mut(&name) else { continue };
             if evidence.is_some() && unit.declared_from == evidence.cloned() {
+                let stranger = unit.spec.is_none();
                 self.remove_unit(&name);
+                if stranger {
+                    self.attend_open_groups(&name); // it went while no process looked: nobody knows with which commit
+                }
                 deleted.push(name);
             } else {
                 let reason = if evidence.is_none() { "the root lists no unit at all" } else { "the root is another one than the one that declared it" };
@@ -215,6 +219,7 @@ impl Core {
         let read = self.roots.values().any(|root| root.listing == Some((from.clone(), true)) && !at_work(root) && root.failed.is_none());
         if read {
             self.remove_unit(key);
+            self.attend_open_groups(key);
         }
     }
 }

@@ -72,6 +72,7 @@ impl Core {
     pub(super) fn gone(&mut self, key: &NodeKey) {
         if self.units.contains_key(key) {
             self.remove_unit(key);
+            self.attend_open_groups(key);
         } else if self.sources.contains_key(key) {
             self.undeclare_source(key);
         } else if self.roots.contains_key(key) {

@@ -278,7 +278,12 @@ fn list(shared: &Arc<Shared>, node: &NodeKey, revision: &Revision) -> Result<Lis
 
 fn declare_unit(shared: &Arc<Shared>, root: &RootSpec, key: NodeKey, node: Node) -> Declared {
     match node {
-        Node::Unit(unit) => {
+        Node::Unit(mut unit) => {
+            // The core knows targets by their registered names only.
+            match shared.targets.name(&unit.target.cluster) {
+                Some(name) => Arc::make_mut(&mut unit).target.cluster = name,
+                None => return Declared::Stalled { reasons: vec![super::targets::unknown(shared, &unit.target.cluster).message.to_string()] },
+            }
             let sources: BTreeMap<Arc<str>, NodeKey> = unit
                 .sources
                 .iter()

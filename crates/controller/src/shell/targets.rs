@@ -19,6 +19,8 @@ use crate::core::{Class, Event, Facts, Failure, ShardId, Want};
 
 /// The only share of the work: one process does all of it.
 pub(crate) const SHARD: ShardId = ShardId(0);
+/// The API server counts a lease's transitions from 0; to the core 0 is "never held".
+const CORE_EPOCHS_FROM: u64 = 1;
 /// How long to wait before a cluster that does not answer is tried again.
 const RECONNECT: Duration = Duration::from_secs(2);
 
@@ -87,9 +89,10 @@ impl Targets {
         self.connected.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Returns the fence of an epoch; none before the lease was striven for.
+    /// Returns the fence of one of the core's epochs; none before the lease was striven for.
     pub(crate) fn fence(&self, epoch: u64) -> Option<plumb_cluster::Fence> {
-        self.lease.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|lease| lease.fence(epoch))
+        let lease = self.lease.lock().unwrap_or_else(PoisonError::into_inner);
+        lease.as_ref().map(|lease| lease.fence(epoch.saturating_sub(CORE_EPOCHS_FROM)))
     }
 
     /// Gives the lease back. Writes must have ended.
@@ -262,7 +265,7 @@ async fn follow_lease(shared: Arc<Shared>, mut state: watch::Receiver<LeaseState
                 epoch_before = Some(epoch);
                 shared.targets.held.send_replace(true);
                 tracing::info!(epoch, "holds the lease");
-                shared.tell(Event::Lease(SHARD, Some(epoch)));
+                shared.tell(Event::Lease(SHARD, Some(epoch + CORE_EPOCHS_FROM)));
             }
             LeaseState::Waiting { holder, trouble } => {
                 tracing::info!(holder, trouble, "does not hold the lease");

@@ -1,0 +1,176 @@
+//! Owns what every test here starts with: a namespace of the shared control plane, a Git server with one repository, a running operator.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use plumb_controller::core::{Order, Request, RequestId, SyncWord};
+use plumb_controller::{ClusterOptions, Operator, OperatorOptions, UnitState};
+use plumb_dialect::native::RootSpec;
+use plumb_plane::git::{HttpOptions, HttpServer, Repo};
+use plumb_plane::{Access, Plane};
+use plumb_plan::HealthStatus;
+use serde_json::Value;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+/// Longer than anything here takes on a busy machine.
+const LIMIT: Duration = Duration::from_secs(60);
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// One test's world. Its operator ends with it.
+pub(crate) struct Bench {
+    pub(crate) plane: &'static Access,
+    pub(crate) namespace: String,
+    pub(crate) git: HttpServer,
+    pub(crate) repo: Repo,
+    pub(crate) folder: tempfile::TempDir,
+    installation: String,
+    running: Option<Running>,
+}
+
+struct Running {
+    runtime: Runtime,
+    operator: Operator,
+    stop: watch::Sender<bool>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Bench {
+    /// Makes the world with an empty repository; the operator is not started yet.
+    pub(crate) fn new() -> Self {
+        let plane = Plane::shared().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let git = HttpServer::start(&folder.path().join("git"), HttpOptions::default()).unwrap();
+        let remote = git.create("shop").unwrap();
+        let repo = Repo::create(&folder.path().join("work"), &remote).unwrap();
+        let namespace = plane.fresh_name("op");
+        let installation = format!("t{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        Self { plane, namespace, git, repo, folder, installation, running: None }
+    }
+
+    /// Starts the operator on the repository's `units` folder.
+    pub(crate) fn start(&mut self) {
+        let root = RootSpec::parse(&self.installation, &format!("{}//units@main", self.git.url("shop"))).unwrap();
+        let options = OperatorOptions {
+            installation: self.installation.as_str().into(),
+            roots: vec![root],
+            clusters: ClusterOptions {
+                kubeconfig: Some(self.plane.kubeconfig().to_owned()),
+                contexts: vec![self.plane.context().into()],
+                requests_per_second: 2000,
+            },
+            credentials: None,
+            state: self.folder.path().join("state"),
+            history_key: None,
+            poll: Duration::from_secs(1),
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let (operator, running) = runtime.block_on(Operator::open(options)).unwrap();
+        let task = runtime.spawn(running.run(stopped));
+        self.running = Some(Running { runtime, operator, stop, task });
+    }
+
+    /// Ends the operator as a signal does.
+    pub(crate) fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop.send_replace(true);
+            running.runtime.block_on(running.task).unwrap();
+        }
+    }
+
+    pub(crate) fn operator(&self) -> &Operator {
+        &self.running.as_ref().unwrap().operator
+    }
+
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.running.as_ref().unwrap().runtime.block_on(future)
+    }
+
+    /// Declares a unit that reads a folder of the same repository.
+    pub(crate) fn declare(&self, name: &str, more: &str) {
+        let namespace = &self.namespace;
+        let text = format!(
+            "apiVersion: plumb.dev/v1alpha1\nkind: Unit\nmetadata: {{name: {name}, namespace: team}}\nspec:\n  source: {{path: apps/{name}}}\n  target: {{namespace: {namespace}, createNamespace: true}}\n{more}"
+        );
+        self.repo.write(&format!("units/{name}.yaml"), text).unwrap();
+    }
+
+    /// Writes a ConfigMap into a unit's folder.
+    pub(crate) fn config_map(&self, unit: &str, name: &str, value: &str) {
+        let text = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{value: \"{value}\"}}\n");
+        self.repo.write(&format!("apps/{unit}/{name}.yaml"), text).unwrap();
+    }
+
+    /// Commits and pushes all that was written, and says so to the operator if it runs.
+    pub(crate) fn push(&self, message: &str) -> String {
+        let commit = self.repo.commit(message).unwrap();
+        self.repo.push().unwrap();
+        if let Some(running) = &self.running {
+            running.operator.pushed(|_| true);
+        }
+        commit
+    }
+
+    /// Reads an object of the namespace.
+    pub(crate) fn live(&self, object: &str) -> Option<Value> {
+        self.plane.json(&["-n", &self.namespace, "get", object]).ok()
+    }
+
+    /// Returns the value of a ConfigMap that [`Self::config_map`] wrote.
+    pub(crate) fn value(&self, name: &str) -> Option<String> {
+        Some(self.live(&format!("configmap/{name}"))?["data"]["value"].as_str()?.to_owned())
+    }
+
+    pub(crate) fn unit(&self, name: &str) -> Option<UnitState> {
+        self.operator().unit(&self.operator().key("team", name))
+    }
+
+    /// Waits for a condition; says what the operator thinks when it does not come.
+    pub(crate) fn until(&self, what: &str, mut condition: impl FnMut() -> bool) {
+        let begun = Instant::now();
+        while !condition() {
+            if begun.elapsed() > LIMIT {
+                let units: Vec<_> = self.operator().units().into_iter().map(|unit| (unit.key.to_string(), unit.status, unit.report)).collect();
+                let sources: Vec<_> = self.operator().sources().into_iter().map(|source| (source.key.to_string(), source.status)).collect();
+                panic!("waited in vain: {what}\n{units:#?}\n{sources:#?}");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until a unit is at the newest commit and healthy.
+    pub(crate) fn until_synced(&self, name: &str) {
+        let head = self.repo.head().unwrap();
+        self.until(&format!("{name} is synced"), || self.is_synced(name, &head));
+    }
+
+    pub(crate) fn is_synced(&self, name: &str, commit: &str) -> bool {
+        self.unit(name).is_some_and(|unit| {
+            unit.status.sync == SyncWord::Synced
+                && unit.status.health == HealthStatus::Healthy
+                && unit.status.synced.is_some_and(|synced| synced.values().all(|revision| revision.commit == commit))
+        })
+    }
+
+    /// Orders something and waits until it has ended.
+    pub(crate) fn order(&self, name: &str, order: Order) -> Arc<plumb_controller::core::Ended> {
+        let id = RequestId(format!("r{}", COUNT.fetch_add(1, Ordering::Relaxed)).as_str().into());
+        let request = Request { id: id.clone(), by: "ada".into(), reason: "a test".into(), order };
+        self.operator().request(self.operator().key("team", name), request);
+        self.until("the request ends", || self.operator().ended(&id).is_some());
+        self.operator().ended(&id).unwrap()
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop.send_replace(true);
+            let _ = running.runtime.block_on(running.task);
+        }
+        let _ = self.plane.kubectl(&["delete", "namespace", &self.namespace, "--wait=false", "--ignore-not-found"]);
+    }
+}
