@@ -1,9 +1,8 @@
 //! Owns `apply`: a folder brought to a cluster once, or the plan of it.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
-use plumb_cluster::{Adopt, SyncOptions, SyncOutcome};
+use plumb_cluster::{Adopt, DEFAULT_CONCURRENCY, SyncOptions, SyncOutcome};
 use plumb_plan::{HoldKind, Operation, Outcome, Plan, PlanSummary};
 use plumb_store::ObjectEntry;
 use serde_json::{Value, json};
@@ -15,9 +14,6 @@ use crate::printer::{Printer, Tone, clean_line};
 use crate::problem::{DONE, Done, FAILED, Problem};
 use crate::progress::{Progress, word};
 
-/// Operations under way at once.
-const CONCURRENCY: usize = 16;
-
 /// Applies a folder, or prints what that would do.
 pub(crate) async fn run(printer: &Printer, global: &Global, args: &ApplyArgs) -> Done {
     let ask = Ask { path: &args.path, name: args.name.as_deref(), adopt: args.adopt, approve: args.approve, timeout: Some(args.timeout) };
@@ -26,11 +22,11 @@ pub(crate) async fn run(printer: &Printer, global: &Global, args: &ApplyArgs) ->
         return print_plan(printer, global.output, &one.plan);
     }
     let cancel = CancellationToken::new();
-    let progress = Arc::new(Progress::new(*printer, &one.plan));
+    let progress = Progress::new(*printer, &one.plan, matches!(global.output, None | Some(Format::Wide)));
     let options = SyncOptions {
         fence: plumb_cluster::unfenced(),
         cancel: cancel.clone(),
-        concurrency: CONCURRENCY,
+        concurrency: DEFAULT_CONCURRENCY,
         adopt: if args.adopt { Adopt::Everything } else { Adopt::Nothing },
         rules: one.rules.clone(),
         dry_run: false,
@@ -145,12 +141,8 @@ fn finish(printer: &Printer, format: Option<Format>, one: &OneShot, outcome: &Sy
                 printer.line(&key.to_string())?;
             }
         }
-        None | Some(Format::Wide) => {
-            for (key, result) in &outcome.objects {
-                let (word, tone) = word(result);
-                printer.line(&format!("{key} {}", printer.paint(tone, word)))?;
-            }
-        }
+        // Each object was told when it was done.
+        None | Some(Format::Wide) => printer.note(&format!("{}: {}", one.folder.unit.key, tally(outcome))),
     }
     for hold in &one.plan.holds {
         printer.warning(&format!("held: {}", clean_line(&hold.reason)));
@@ -175,6 +167,20 @@ fn finish(printer: &Printer, format: Option<Format>, one: &OneShot, outcome: &Sy
         Outcome::Done if outcome.adoptions.is_empty() => Ok(if waits { FAILED } else { DONE }),
         Outcome::Done | Outcome::Failed | Outcome::Cancelled => Err(problem),
     }
+}
+
+/// Returns how many objects came to what: `3 created, 12 unchanged`.
+fn tally(outcome: &SyncOutcome) -> String {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for (_, result) in &outcome.objects {
+        let (word, _) = word(result);
+        match counts.iter_mut().find(|(seen, _)| *seen == word) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((word, 1)),
+        }
+    }
+    let parts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
+    if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") }
 }
 
 fn document(one: &OneShot, outcome: &SyncOutcome) -> Value {

@@ -1,4 +1,4 @@
-//! Owns showing a plan being carried out, from its events: one line that is drawn over on a terminal, one line per object elsewhere.
+//! Owns showing a plan being carried out, from its events: a line per object that changed, and on a terminal a last one that is drawn over.
 //! Must not decide anything by them.
 
 use std::collections::BTreeMap;
@@ -17,6 +17,8 @@ const MAX_WIDTH: usize = 100;
 /// Draws the events of one plan.
 pub(crate) struct Progress {
     printer: Printer,
+    /// Whether the lines of objects are the command's data; else they are left out, for the data comes as one document.
+    lines: bool,
     phases: Vec<String>,
     total: usize,
     begun: Instant,
@@ -33,10 +35,10 @@ struct State {
 
 impl Progress {
     /// Begins for a plan.
-    pub(crate) fn new(printer: Printer, plan: &Plan) -> Self {
+    pub(crate) fn new(printer: Printer, plan: &Plan, lines: bool) -> Self {
         let total = plan.operations().filter(|operation| !matches!(operation, Operation::Keep(_))).count();
         let phases = plan.phases.iter().map(|phase| phase.name.to_owned()).collect();
-        Self { printer, phases, total, begun: Instant::now(), state: Mutex::default() }
+        Self { printer, lines, phases, total, begun: Instant::now(), state: Mutex::default() }
     }
 
     /// Takes an event.
@@ -52,6 +54,10 @@ impl Progress {
                 self.result(&mut state, &key, &result);
             }
             Event::Waiting { phase, objects } => {
+                if !self.printer.moving() && !objects.is_empty() && !state.waiting.contains_key(&phase) {
+                    let name = self.phases.get(phase).map_or("", String::as_str);
+                    self.printer.note(&format!("{name}: waits for {}", names(&objects)));
+                }
                 state.waiting.insert(phase, objects);
             }
             Event::PhaseEnded { phase, .. } => drop(state.waiting.remove(&phase)),
@@ -66,13 +72,13 @@ impl Progress {
     }
 
     fn result(&self, state: &mut State, key: &ObjectKey, result: &ObjectResult) {
-        if matches!(result, ObjectResult::Unchanged | ObjectResult::Skipped) {
+        if !self.lines || matches!(result, ObjectResult::Unchanged | ObjectResult::Skipped) {
             return;
         }
         self.erase(state);
         let (word, tone) = word(result);
-        let message = if let ObjectResult::Failed { message } = result { format!(": {}", clean_line(message)) } else { String::new() };
-        self.printer.note(&format!("{} {key}{message}", self.printer.paint_err(tone, &format!("{word:<11}"))));
+        // A reader that has gone is noticed when the outcome is printed; the sync goes on without it.
+        let _ = self.printer.line(&format!("{} {key}", self.printer.paint(tone, &format!("{word:<11}"))));
     }
 
     fn draw(&self, state: &mut State) {
@@ -95,19 +101,21 @@ impl Progress {
 /// Returns the moving line.
 fn line(state: &State, phases: &[String], total: usize, elapsed_ms: u128) -> String {
     let phase = phases.get(state.phase).map_or("", String::as_str);
-    let waiting: Vec<&(ObjectKey, Health)> = state.waiting.values().flatten().collect();
+    let waiting: Vec<(ObjectKey, Health)> = state.waiting.values().flatten().cloned().collect();
     let took = moment::took(u64::try_from(elapsed_ms).unwrap_or(u64::MAX));
     let mut text = format!("{phase}  {}/{total}  {took}", state.done.min(total));
-    if let Some((key, health)) = waiting.first() {
-        text.push_str(&format!("  waits for {key}"));
-        if !health.message.is_empty() {
-            text.push_str(&format!(" ({})", clean_line(&health.message)));
-        }
-        if waiting.len() > 1 {
-            text.push_str(&format!(" and {} more", waiting.len() - 1));
-        }
+    if !waiting.is_empty() {
+        text.push_str(&format!("  waits for {}", names(&waiting)));
     }
     text.chars().take(MAX_WIDTH).collect()
+}
+
+/// Returns the first of some objects with why it is not there, and how many more there are.
+fn names(objects: &[(ObjectKey, Health)]) -> String {
+    let Some((key, health)) = objects.first() else { return String::new() };
+    let message = if health.message.is_empty() { String::new() } else { format!(" ({})", clean_line(&health.message)) };
+    let more = if objects.len() > 1 { format!(" and {} more", objects.len() - 1) } else { String::new() };
+    format!("{key}{message}{more}")
 }
 
 /// Returns what came of an operation, in a word.

@@ -70,7 +70,8 @@ async fn raw(kubeconfig: &std::path::Path, units: usize) -> Result<Duration, Fai
     let writes = futures::stream::iter(bodies).map(|(path, body)| {
         let client = client.clone();
         async move {
-            let request = http::Request::patch(path).header("content-type", "application/apply-patch+yaml").body(Body::from(body.into_bytes()))?;
+            let request =
+                http::Request::patch(path).header("content-type", "application/apply-patch+yaml").body(Body::from(body.into_bytes()))?;
             let response = client.send(request).await?;
             let status = response.status();
             response.into_body().collect_bytes().await?;
@@ -165,7 +166,8 @@ async fn main() -> Result<(), Failed> {
         plane.kubectl(&["create", "namespace", &format!("load-{at}")])?;
     }
     if foreign > 0 {
-        let config = kube::Config::from_custom_kubeconfig(kube::config::Kubeconfig::read_from(plane.kubeconfig())?, &Default::default()).await?;
+        let config =
+            kube::Config::from_custom_kubeconfig(kube::config::Kubeconfig::read_from(plane.kubeconfig())?, &Default::default()).await?;
         let client = kube::Client::try_from(config)?;
         let maps = futures::stream::iter(0..foreign).map(|at| {
             let client = client.clone();
@@ -193,7 +195,10 @@ async fn main() -> Result<(), Failed> {
     let peak = peak.await?;
     let plain = raw(plane.kubeconfig(), units).await?;
     let ratio = took.as_secs_f64() / plain.as_secs_f64();
-    println!("synced {units} units in {took:.2?}: {writes} writes, {reads} reads; raw {} writes in {plain:.2?}; ratio {ratio:.2}", units * 4);
+    println!(
+        "synced {units} units in {took:.2?}: {writes} writes, {reads} reads; raw {} writes in {plain:.2?}; ratio {ratio:.2}",
+        units * 4
+    );
     println!("anonymous memory: {start} KiB before, {peak} KiB at most, {foreign} foreign ConfigMaps");
     Ok(())
 }

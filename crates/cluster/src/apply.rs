@@ -228,7 +228,8 @@ impl Work<'_> {
         for attempt in 0..CONFLICT_RETRIES {
             let Some(live) = self.read().await? else { return Ok(()) };
             let Some(fields) = managed::merged(&live, self.manager, &version, taken) else { return Ok(()) };
-            let managers = managed::entries(&live).map(|entry| entry.manager.to_owned()).filter(|manager| taken(manager) && manager != self.manager);
+            let managers =
+                managed::entries(&live).map(|entry| entry.manager.to_owned()).filter(|manager| taken(manager) && manager != self.manager);
             let mut managers: Vec<String> = managers.collect();
             managers.sort();
             managers.dedup();
@@ -303,7 +304,8 @@ fn is_unserved(refusal: &Refusal) -> bool {
 }
 
 fn adoption(key: &ObjectKey, refusal: &Refusal) -> Adoption {
-    let mut managers: Vec<String> = refusal.manager_conflicts().filter_map(|cause| managed::conflicting(&cause.message)).map(str::to_owned).collect();
+    let mut managers: Vec<String> =
+        refusal.manager_conflicts().filter_map(|cause| managed::conflicting(&cause.message)).map(str::to_owned).collect();
     managers.sort();
     managers.dedup();
     Adoption { key: key.clone(), managers, fields: refusal.manager_conflicts().map(|cause| cause.field.clone()).collect() }

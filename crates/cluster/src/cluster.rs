@@ -9,10 +9,10 @@ use plumb_unit::ServiceAccountRef;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use crate::SYSTEM_NAMESPACE;
 use crate::connect::{Account, ConnectOptions, Identity, connect};
 use crate::discovery::Discovery;
 use crate::error::ClusterError;
-use crate::SYSTEM_NAMESPACE;
 use crate::index::Index;
 use crate::inventory::ensure_namespace;
 use crate::locked;

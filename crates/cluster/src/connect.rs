@@ -100,8 +100,7 @@ pub(crate) async fn connect(options: &ConnectOptions) -> Result<Connected, Clust
             let kubeconfig = read(source).map_err(|error| wrong(error.to_string()))?;
             let proxied = check(&kubeconfig, options, &origin)?;
             let choice = KubeConfigOptions { context: options.context.clone(), ..KubeConfigOptions::default() };
-            let mut config =
-                Config::from_custom_kubeconfig(kubeconfig, &choice).await.map_err(|error| wrong(error.to_string()))?;
+            let mut config = Config::from_custom_kubeconfig(kubeconfig, &choice).await.map_err(|error| wrong(error.to_string()))?;
             if !proxied {
                 // kube takes `HTTPS_PROXY` too, and refuses to connect when it was built without proxies.
                 config.proxy_url = None;
@@ -118,7 +117,8 @@ pub(crate) async fn connect(options: &ConnectOptions) -> Result<Connected, Clust
     let impersonates_already = config.auth_info.impersonate.is_some();
     let client = Client::try_from(config).map_err(|error| wrong(error.to_string()))?;
     let agent = HeaderValue::from_str(&format!("plumb/{}", options.installation)).map_err(|error| wrong(error.to_string()))?;
-    let wire = Wire::new(client, server.trim_end_matches('/').to_owned(), agent, options.rate, options.connections, options.request_timeout);
+    let wire =
+        Wire::new(client, server.trim_end_matches('/').to_owned(), agent, options.rate, options.connections, options.request_timeout);
     Ok(Connected { wire, impersonates_already })
 }
 
@@ -146,10 +146,11 @@ fn check(kubeconfig: &Kubeconfig, options: &ConnectOptions, origin: &str) -> Res
         Some(name) if !name.is_empty() => name,
         _ => return Err(wrong("it has no current context; name one".to_owned())),
     };
-    let context = kubeconfig.contexts.iter().find(|context| context.name == *name).and_then(|named| named.context.as_ref()).ok_or_else(|| {
-        let names: Vec<&str> = kubeconfig.contexts.iter().map(|context| context.name.as_str()).collect();
-        wrong(format!("there is no context `{name}`; it has {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") }))
-    })?;
+    let context =
+        kubeconfig.contexts.iter().find(|context| context.name == *name).and_then(|named| named.context.as_ref()).ok_or_else(|| {
+            let names: Vec<&str> = kubeconfig.contexts.iter().map(|context| context.name.as_str()).collect();
+            wrong(format!("there is no context `{name}`; it has {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") }))
+        })?;
     let cluster = kubeconfig.clusters.iter().find(|cluster| cluster.name == context.cluster).and_then(|named| named.cluster.as_ref());
     let user = context.user.as_ref().and_then(|user| kubeconfig.auth_infos.iter().find(|named| named.name == *user));
     let user = user.and_then(|named| named.auth_info.as_ref());
@@ -194,10 +195,8 @@ pub struct Account {
 impl Account {
     /// Takes a namespace and a name as the API server would accept them.
     pub fn new(account: &ServiceAccountRef) -> Result<Self, ClusterError> {
-        let wrong = |reason: &str| ClusterError::Identity {
-            account: format!("{}/{}", account.namespace, account.name),
-            reason: reason.to_owned(),
-        };
+        let wrong =
+            |reason: &str| ClusterError::Identity { account: format!("{}/{}", account.namespace, account.name), reason: reason.to_owned() };
         if account.namespace.is_empty() || account.name.is_empty() {
             return Err(wrong("its namespace and its name may not be empty"));
         }
@@ -250,7 +249,9 @@ mod tests {
 
     #[test]
     fn no_identity_is_empty() {
-        for (namespace, name) in [("", "a"), ("a", ""), ("", ""), ("a", "b:c"), ("system:masters", "a"), ("a", "b\nc"), ("a", "-b"), ("a", "b..c")] {
+        for (namespace, name) in
+            [("", "a"), ("a", ""), ("", ""), ("a", "b:c"), ("system:masters", "a"), ("a", "b\nc"), ("a", "-b"), ("a", "b..c")]
+        {
             assert!(account(namespace, name).is_err(), "{namespace:?}/{name:?}");
         }
         let identity = Identity::ServiceAccount(account("team-a", "shop.deployer").expect("account"));

@@ -147,7 +147,8 @@ impl Acting {
             }
             let Some(patch) = unstamp(&live, &manager) else { return Ok(()) };
             let path = format!("{}?fieldManager={}", resource.object(key)?, segment(&manager));
-            let mut call = Call::write(Method::PATCH, path, &what, &self.act_as, "application/json-patch+json", patch.to_string().into_bytes());
+            let mut call =
+                Call::write(Method::PATCH, path, &what, &self.act_as, "application/json-patch+json", patch.to_string().into_bytes());
             call.fence = fence;
             match self.cluster.wire().fetch(&call).await {
                 Ok(_) => {

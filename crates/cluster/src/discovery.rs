@@ -102,15 +102,17 @@ impl Discovery {
         Ok(())
     }
 
-    /// Learns the kind that an established CustomResourceDefinition defines.
-    pub(crate) fn learn(&self, definition: &Value) {
-        let Some(resources) = defined(definition) else { return };
+    /// Learns the kinds that an established CustomResourceDefinition defines, and returns them.
+    pub(crate) fn learn(&self, definition: &Value) -> Vec<Gvk> {
+        let resources = defined(definition).unwrap_or_default();
+        let kinds = resources.iter().map(|resource| resource.gvk.clone()).collect();
         let mut table = locked(&self.table);
         for resource in resources {
             let versions = table.learned.entry((resource.gvk.group.clone(), resource.gvk.kind.clone())).or_default();
             versions.retain(|known| known.gvk != resource.gvk);
             versions.push(resource);
         }
+        kinds
     }
 
     /// Forgets the kind of a CustomResourceDefinition that is gone, by the definition's name: `plural.group`.
@@ -264,8 +266,8 @@ struct OldResource {
 /// Reads a server's groups one by one, for those before Kubernetes 1.27.
 async fn read_groups(wire: &Wire, path: &str, body: &Bytes, kinds: &mut Kinds, stale: &mut Vec<Arc<str>>) -> Result<(), ClusterError> {
     let what = "the API groups of the cluster";
-    let groups: OldGroups = serde_json::from_slice(body)
-        .map_err(|error| ClusterError::Unreadable { what: what.to_owned(), reason: error.to_string() })?;
+    let groups: OldGroups =
+        serde_json::from_slice(body).map_err(|error| ClusterError::Unreadable { what: what.to_owned(), reason: error.to_string() })?;
     let mut wanted: Vec<(String, String)> = groups.versions.into_iter().map(|version| (String::new(), version)).collect();
     for mut group in groups.groups {
         group.versions.sort_by_key(|version| Some(version) != group.preferred_version.as_ref());
@@ -273,7 +275,11 @@ async fn read_groups(wire: &Wire, path: &str, body: &Bytes, kinds: &mut Kinds, s
     }
     let own = ActAs::default();
     for (group, version) in wanted {
-        let at = if group.is_empty() { format!("{path}/{}", segment(&version)) } else { format!("{path}/{}/{}", segment(&group), segment(&version)) };
+        let at = if group.is_empty() {
+            format!("{path}/{}", segment(&version))
+        } else {
+            format!("{path}/{}/{}", segment(&group), segment(&version))
+        };
         match wire.fetch(&Call::get(at, what, &own)).await {
             Ok(body) => {
                 let list: OldResources = serde_json::from_slice(&body)
@@ -316,9 +322,11 @@ mod tests {
     #[test]
     fn learns_definitions() {
         let discovery = Discovery::default();
-        discovery.learn(&json!({"spec": {"group": "x.io", "scope": "Cluster", "names": {"kind": "Thing", "plural": "things"}, "versions": [
+        discovery.learn(
+            &json!({"spec": {"group": "x.io", "scope": "Cluster", "names": {"kind": "Thing", "plural": "things"}, "versions": [
             {"name": "v1alpha1", "served": true, "storage": false}, {"name": "v1", "served": true, "storage": true},
-            {"name": "v0", "served": false, "storage": false}]}}));
+            {"name": "v0", "served": false, "storage": false}]}}),
+        );
         assert_eq!(discovery.preferred("x.io", "Thing").expect("thing").gvk, Gvk::new("x.io/v1", "Thing"));
         assert!(discovery.known(&Gvk::new("x.io/v0", "Thing")).is_none());
         discovery.unlearn("things.x.io");

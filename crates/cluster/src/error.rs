@@ -306,7 +306,10 @@ mod tests {
         ] {
             assert_eq!(class(code, r#"{"kind":"Status","message":"no"}"#), expect, "{code}");
         }
-        assert_eq!(class(500, r#"{"message":"failed to create typed patch object (a/b; v1, Kind=ConfigMap): .x: field not declared in schema"}"#), Class::Invalid);
+        assert_eq!(
+            class(500, r#"{"message":"failed to create typed patch object (a/b; v1, Kind=ConfigMap): .x: field not declared in schema"}"#),
+            Class::Invalid
+        );
     }
 
     #[test]

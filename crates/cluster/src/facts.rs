@@ -91,7 +91,8 @@ impl Acting {
         let index = self.cluster.index();
         let key = &manifest.key;
         let Some(entry) = index.get(key) else { return Ok(index.live(key)) };
-        let ours = entry.unit == Some(UnitHash::of(unit)) && entry.manifest == Some(manifest.digest) && entry.version == manifest.gvk.version;
+        let ours =
+            entry.unit == Some(UnitHash::of(unit)) && entry.manifest == Some(manifest.digest) && entry.version == manifest.gvk.version;
         let Covers::Unproven(fields) = &entry.covers else {
             let state = if entry.drift.is_empty() { LiveState::Stands } else { LiveState::Drifted };
             return Ok(Live::Here(fact(&entry, state)));

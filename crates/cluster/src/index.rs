@@ -121,7 +121,15 @@ pub(crate) struct Entry {
 impl Entry {
     fn state(&self, key: &ObjectKey) -> ObjectState {
         let (uid, drift) = (self.uid.to_string(), self.drift.to_vec());
-        ObjectState { key: key.clone(), uid, unit: self.unit, manifest: self.manifest, health: self.health(), drift, deleting: self.deleting }
+        ObjectState {
+            key: key.clone(),
+            uid,
+            unit: self.unit,
+            manifest: self.manifest,
+            health: self.health(),
+            drift,
+            deleting: self.deleting,
+        }
     }
 
     /// Returns whether nothing that a manifest can set differs.
@@ -251,7 +259,10 @@ impl Index {
 
     pub(crate) fn size(&self) -> IndexSize {
         let state = locked(&self.state);
-        IndexSize { objects: state.objects.len(), settled_bytes: state.objects.values().filter_map(|entry| entry.settled.as_ref()).map(|settled| settled.as_bytes().len()).sum() }
+        IndexSize {
+            objects: state.objects.len(),
+            settled_bytes: state.objects.values().filter_map(|entry| entry.settled.as_ref()).map(|settled| settled.as_bytes().len()).sum(),
+        }
     }
 
     /// Marks a request about an object as under way until the guard is dropped: events of it wait for the answer.
@@ -270,7 +281,14 @@ impl Index {
     }
 
     /// Takes what the server answered to our own write of an object: what it answers now *is* settled. `sent` is what was applied.
-    pub(crate) fn applied(&self, gvk: &Gvk, key: &ObjectKey, answer: &[u8], live: &Value, sent: &Sent<'_>) -> Result<Arc<Entry>, serde_json::Error> {
+    pub(crate) fn applied(
+        &self,
+        gvk: &Gvk,
+        key: &ObjectKey,
+        answer: &[u8],
+        live: &Value,
+        sent: &Sent<'_>,
+    ) -> Result<Arc<Entry>, serde_json::Error> {
         let head = head(answer)?;
         let manager = sent.unit.manager();
         let settled = Settled::read(key, sent.object, live, &manager, &self.redactor).ok();
@@ -341,7 +359,9 @@ impl Index {
                 if *entry.resource_version == *head.meta.version || is_older(&head.meta.version, &entry.resource_version) {
                     return Ok(());
                 }
-                if *entry.uid == *head.meta.uid && (entry.content, entry.status, entry.deleting) == (head.content, head.status, head.meta.deleting) {
+                if *entry.uid == *head.meta.uid
+                    && (entry.content, entry.status, entry.deleting) == (head.content, head.status, head.meta.deleting)
+                {
                     entry.generation = head.meta.generation;
                     entry.resource_version = head.meta.version.as_ref().into();
                     return Ok(());

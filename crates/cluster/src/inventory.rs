@@ -142,7 +142,8 @@ pub(crate) async fn ensure_namespace(wire: &Wire) -> Result<(), ClusterError> {
     let what = format!("Namespace {SYSTEM_NAMESPACE}");
     let own = ActAs::default();
     let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}}).to_string();
-    let answer = wire.send(&Call::write(Method::POST, "/api/v1/namespaces".to_owned(), &what, &own, "application/json", body.into_bytes())).await?;
+    let answer =
+        wire.send(&Call::write(Method::POST, "/api/v1/namespaces".to_owned(), &what, &own, "application/json", body.into_bytes())).await?;
     if answer.status == 409 { Ok(()) } else { answer.success(&what).map(|_| ()) }
 }
 
@@ -201,7 +202,10 @@ impl Inventories {
         if stored.as_ref().is_some_and(|stored| stored.epoch > record.epoch) {
             return Err(ClusterError::Overtaken { what });
         }
-        let pieces = pieces(&text).ok_or_else(|| ClusterError::Invalid { what: what.clone(), reason: "it owns more objects than an inventory can hold".to_owned() })?;
+        let pieces = pieces(&text).ok_or_else(|| ClusterError::Invalid {
+            what: what.clone(),
+            reason: "it owns more objects than an inventory can hold".to_owned(),
+        })?;
         let head = self.head(hash);
         let names: Vec<String> = pieces.iter().skip(1).map(|piece| format!("{head}-{}", Digest::of(piece.as_bytes()))).collect();
         for (name, piece) in names.iter().zip(pieces.iter().skip(1)) {
@@ -261,8 +265,8 @@ impl Inventories {
                     Err(error) if classify(&error) == Class::Expired => continue 'again,
                     Err(error) => return Err(error),
                 };
-                let page: MapList =
-                    serde_json::from_slice(&body).map_err(|error| ClusterError::Unreadable { what: what.to_owned(), reason: error.to_string() })?;
+                let page: MapList = serde_json::from_slice(&body)
+                    .map_err(|error| ClusterError::Unreadable { what: what.to_owned(), reason: error.to_string() })?;
                 maps.extend(page.items.into_iter().map(|map| (map.metadata.name.clone(), map)));
                 next = page.metadata.next;
                 if next.is_empty() {
@@ -283,7 +287,8 @@ impl Inventories {
         if self.head(UnitHash::of(&record.unit)) != head.metadata.name {
             return Err(format!("it is named for another unit than {}", record.unit));
         }
-        let stored = Stored { version: head.metadata.resource_version.clone(), digest: Digest::of(text.as_bytes()), epoch: record.epoch, parts };
+        let stored =
+            Stored { version: head.metadata.resource_version.clone(), digest: Digest::of(text.as_bytes()), epoch: record.epoch, parts };
         Ok((record, stored))
     }
 
@@ -365,8 +370,14 @@ impl Inventories {
         if let Some(version) = version {
             options["preconditions"] = json!({"resourceVersion": version});
         }
-        let mut call =
-            Call::write(Method::DELETE, format!("{}/{name}", collection()), what, &own, "application/json", options.to_string().into_bytes());
+        let mut call = Call::write(
+            Method::DELETE,
+            format!("{}/{name}", collection()),
+            what,
+            &own,
+            "application/json",
+            options.to_string().into_bytes(),
+        );
         call.fence = fence;
         let answer = self.wire.send(&call).await?;
         match answer.status {
@@ -464,7 +475,12 @@ mod tests {
 
     #[test]
     fn what_is_no_record_is_an_error() {
-        for text in ["", "{}", r#"{"form":2,"unit":["a","b"],"epoch":0,"items":[]}"#, r#"{"form":1,"unit":["a","b"],"epoch":0,"items":[["","ConfigMap","a","b","v1",null,"zz"]]}"#] {
+        for text in [
+            "",
+            "{}",
+            r#"{"form":2,"unit":["a","b"],"epoch":0,"items":[]}"#,
+            r#"{"form":1,"unit":["a","b"],"epoch":0,"items":[["","ConfigMap","a","b","v1",null,"zz"]]}"#,
+        ] {
             assert!(unwired(text, "main").is_err(), "{text}");
         }
     }

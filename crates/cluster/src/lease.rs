@@ -285,8 +285,8 @@ impl Keeper {
     }
 
     fn saw(&mut self, body: &[u8]) -> Result<(), ClusterError> {
-        let read: Body = serde_json::from_slice(body)
-            .map_err(|error| ClusterError::Unreadable { what: self.what(), reason: error.to_string() })?;
+        let read: Body =
+            serde_json::from_slice(body).map_err(|error| ClusterError::Unreadable { what: self.what(), reason: error.to_string() })?;
         let version = read.metadata.resource_version;
         if self.seen.as_ref().is_none_or(|seen| seen.version != version) {
             self.seen = Some(Seen { version, spec: read.spec, since: Instant::now() });
@@ -355,7 +355,8 @@ impl Keeper {
         if let Some(version) = version {
             metadata.insert("resourceVersion".to_owned(), version.into());
         }
-        let body = serde_json::json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": Value::Object(metadata), "spec": spec});
+        let body =
+            serde_json::json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": Value::Object(metadata), "spec": spec});
         let mut call = Call::write(method, path, &what, &own, "application/json", body.to_string().into_bytes());
         call.urgent = true;
         self.wire.fetch(&call).await

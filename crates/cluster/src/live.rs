@@ -163,8 +163,8 @@ impl Acting {
         loop {
             let path = format!("{base}limit={PAGE}&continue={}", segment(&next));
             let body = self.cluster.wire().fetch(&Call::get(path, what, &self.act_as)).await?;
-            let list: List<T> =
-                serde_json::from_slice(&body).map_err(|error| ClusterError::Unreadable { what: what.to_owned(), reason: error.to_string() })?;
+            let list: List<T> = serde_json::from_slice(&body)
+                .map_err(|error| ClusterError::Unreadable { what: what.to_owned(), reason: error.to_string() })?;
             list.items.into_iter().for_each(&mut each);
             next = list.metadata.next;
             if next.is_empty() {

@@ -87,7 +87,8 @@ pub(crate) fn merged(live: &Value, own_manager: &str, version: &str, taken: impl
     let mut list: Vec<Value> =
         entries(live).filter(|entry| !is_taken(entry) && !(is_own(entry) && fields.is_some())).map(|entry| entry.whole.clone()).collect();
     if let Some(fields) = fields {
-        let mut entry = json!({"manager": own_manager, "operation": "Apply", "apiVersion": version, "fieldsType": "FieldsV1", "fieldsV1": fields});
+        let mut entry =
+            json!({"manager": own_manager, "operation": "Apply", "apiVersion": version, "fieldsType": "FieldsV1", "fieldsV1": fields});
         if let Some(time) = time.filter(|time| !time.is_empty()) {
             entry["time"] = time.into();
         }
@@ -174,8 +175,10 @@ mod tests {
     #[test]
     fn names_owners() {
         let live = object(json!([
-            entry("kubectl-create", "Update", "v1", json!({})), entry("plumb/2", "Apply", "v1", json!({})),
-            entry("argocd-controller", "Apply", "v1", json!({})), entry("kubectl-create", "Update", "v1", json!({})),
+            entry("kubectl-create", "Update", "v1", json!({})),
+            entry("plumb/2", "Apply", "v1", json!({})),
+            entry("argocd-controller", "Apply", "v1", json!({})),
+            entry("kubectl-create", "Update", "v1", json!({})),
         ]));
         assert_eq!(owners(&live, "plumb/1"), ["argocd-controller", "kubectl-create", "plumb/2"]);
         assert_eq!(conflicting("conflict with \"kubectl-client-side-apply\" using apps/v1"), Some("kubectl-client-side-apply"));

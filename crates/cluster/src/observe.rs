@@ -106,6 +106,16 @@ impl Cluster {
         locked(&self.watches().running).values().for_each(|running| running.reread.notify_one());
     }
 
+    /// Has the watches of kinds try again at once that could not be watched.
+    pub(crate) fn look_again(&self, kinds: &[Gvk]) {
+        let running = locked(&self.watches().running);
+        for gvk in kinds {
+            if let Some(running) = running.get(gvk).filter(|_| self.index().kind(gvk).trouble.is_some()) {
+                running.reread.notify_one();
+            }
+        }
+    }
+
     /// Waits until a kind's list is in the index, or returns why it cannot be read.
     pub async fn synced(&self, gvk: &Gvk) -> Result<(), ClusterError> {
         let notify = Arc::new(Notify::new());
@@ -332,7 +342,13 @@ impl Watcher {
     }
 
     /// Follows a watch to its end. With `seen`, it begins with all that is there.
-    async fn stream(&mut self, cluster: &Cluster, resource: &Resource, path: String, mut seen: Option<BTreeSet<ObjectKey>>) -> Result<Ended, ClusterError> {
+    async fn stream(
+        &mut self,
+        cluster: &Cluster,
+        resource: &Resource,
+        path: String,
+        mut seen: Option<BTreeSet<ObjectKey>>,
+    ) -> Result<Ended, ClusterError> {
         let (what, own) = (format!("the watch of {}", self.gvk), ActAs::default());
         let mut call = Call::get(path, &what, &own);
         call.repeat = false;
@@ -341,7 +357,9 @@ impl Watcher {
             Err(error) => {
                 return match (&error, classify(&error)) {
                     (_, Class::Expired) => Ok(Ended::Expired),
-                    (ClusterError::Api(refusal), Class::Invalid) if seen.is_some() && matches!(refusal.code, 400 | 422) => Ok(Ended::NoStreamingList),
+                    (ClusterError::Api(refusal), Class::Invalid) if seen.is_some() && matches!(refusal.code, 400 | 422) => {
+                        Ok(Ended::NoStreamingList)
+                    }
                     _ => Err(error),
                 };
             }
@@ -370,7 +388,10 @@ impl Watcher {
             let mut turn = Turn::default();
             let fed = lines.feed(&data, |line| self.line(cluster, resource, line, seen.as_mut(), &mut turn));
             if fed.is_err() {
-                turn.failed = Some(ClusterError::Unreadable { what: what.clone(), reason: "a line of it is longer than any object may be".to_owned() });
+                turn.failed = Some(ClusterError::Unreadable {
+                    what: what.clone(),
+                    reason: "a line of it is longer than any object may be".to_owned(),
+                });
             }
             if let (true, Some(all)) = (turn.complete, &seen) {
                 self.finish(cluster, all).await?;

@@ -48,8 +48,8 @@ impl Cluster {
                     Err(error) if matches!(classify(&error), Class::Denied | Class::NotFound | Class::Expired) => break,
                     Err(error) => return Err(error),
                 };
-                let list: List =
-                    serde_json::from_slice(&body).map_err(|error| ClusterError::Unreadable { what: what.clone(), reason: error.to_string() })?;
+                let list: List = serde_json::from_slice(&body)
+                    .map_err(|error| ClusterError::Unreadable { what: what.clone(), reason: error.to_string() })?;
                 for mut item in list.items {
                     // Items of a list do not say what they are.
                     item["apiVersion"] = resource.gvk.api_version().into();

@@ -85,8 +85,7 @@ impl Step<'_, '_> {
             Operation::Apply { .. } => self.apply(operation, run.options.dry_run).await,
             Operation::Delete { key, version, uid, resource_version } => {
                 let dry_run = run.options.dry_run;
-                let order =
-                    Delete { unit: &run.plan.unit, key, version, uid, resource_version, dry_run, fence: Some(&run.options.fence) };
+                let order = Delete { unit: &run.plan.unit, key, version, uid, resource_version, dry_run, fence: Some(&run.options.fence) };
                 let deleted = run.acting.delete(&order).await?;
                 if deleted != Deleted::Going {
                     locked(&run.notes).left.insert(key.clone());
@@ -160,7 +159,8 @@ impl Step<'_, '_> {
             End::Accepted => Ok(()),
             End::Established => run.acting.wait(&self.applied(), &patience).await.inspect(|()| self.learn()),
             End::Healthy(keys) => {
-                let awaited = keys.iter().filter_map(|key| Some(Awaited { key: key.clone(), gvk: run.kinds.get(key)?.clone(), gone: None }));
+                let awaited =
+                    keys.iter().filter_map(|key| Some(Awaited { key: key.clone(), gvk: run.kinds.get(key)?.clone(), gone: None }));
                 run.acting.wait(&awaited.collect::<Vec<_>>(), &patience).await
             }
             End::EndpointsReady(services) => run.acting.wait_for_endpoints(services, &patience).await,
@@ -209,7 +209,8 @@ impl Step<'_, '_> {
             if let Operation::Apply { manifest, .. } | Operation::Keep(manifest) = operation
                 && &*manifest.key.kind == "CustomResourceDefinition"
             {
-                self.run.acting.cluster.discovery().learn(&manifest.value());
+                let cluster = &self.run.acting.cluster;
+                cluster.look_again(&cluster.discovery().learn(&manifest.value()));
             }
         }
     }

@@ -182,7 +182,9 @@ impl<'a> Run<'a> {
                 kinds.insert(manifest.key.clone(), manifest.gvk.clone());
                 if matches!(&*manifest.key.kind, "HorizontalPodAutoscaler" | "ScaledObject") {
                     let mut object = manifest.value();
-                    if let (Some(namespace), Some(metadata)) = (&manifest.key.namespace, object.get_mut("metadata").and_then(|value| value.as_object_mut())) {
+                    if let (Some(namespace), Some(metadata)) =
+                        (&manifest.key.namespace, object.get_mut("metadata").and_then(|value| value.as_object_mut()))
+                    {
                         metadata.insert("namespace".to_owned(), namespace.to_string().into());
                     }
                     scaled.extend(scale_target(&object));
@@ -372,7 +374,8 @@ impl<'a> Run<'a> {
 }
 
 fn with_uids(inventory: &Inventory, uids: &BTreeMap<ObjectKey, String>) -> Inventory {
-    let items = inventory.items.iter().map(|item| InventoryItem { uid: uids.get(&item.key).cloned().or_else(|| item.uid.clone()), ..item.clone() });
+    let items =
+        inventory.items.iter().map(|item| InventoryItem { uid: uids.get(&item.key).cloned().or_else(|| item.uid.clone()), ..item.clone() });
     Inventory { items: items.collect(), evidence: inventory.evidence.clone() }
 }
 

@@ -121,10 +121,9 @@ impl Acting {
         let kind = index.kind(&object.gvk);
         if kind.trouble.is_none() {
             let state = index.with(&object.key, |entry| match (&object.gone, entry) {
-                (Some(uid), Some(entry)) if *entry.uid == **uid => State::Not(Health {
-                    status: HealthStatus::Progressing,
-                    message: "it is being deleted".to_owned(),
-                }),
+                (Some(uid), Some(entry)) if *entry.uid == **uid => {
+                    State::Not(Health { status: HealthStatus::Progressing, message: "it is being deleted".to_owned() })
+                }
                 (Some(_), _) if kind.synced => State::Met,
                 (Some(_), _) => State::Not(Health { status: HealthStatus::Progressing, message: "its kind is being listed".to_owned() }),
                 (None, Some(entry)) => settled_state(entry.health()),
@@ -158,7 +157,13 @@ impl Acting {
         futures::future::try_join_all(waits).await.map(|_| ())
     }
 
-    async fn wait_in_namespace(&self, resource: &Resource, namespace: &str, names: &BTreeSet<&str>, patience: &Patience<'_>) -> Result<(), Unmet> {
+    async fn wait_in_namespace(
+        &self,
+        resource: &Resource,
+        namespace: &str,
+        names: &BTreeSet<&str>,
+        patience: &Patience<'_>,
+    ) -> Result<(), Unmet> {
         let mut attempt = 0;
         let mut slices = Slices::default();
         loop {
@@ -286,7 +291,8 @@ struct Slices {
 
 impl Slices {
     fn take(&mut self, slice: Slice, deleted: bool) {
-        let ready = slice.endpoints.iter().flatten().any(|endpoint| !endpoint.addresses.is_empty() && endpoint.conditions.ready != Some(false));
+        let ready =
+            slice.endpoints.iter().flatten().any(|endpoint| !endpoint.addresses.is_empty() && endpoint.conditions.ready != Some(false));
         match slice.metadata.labels.get(SERVICE_LABEL) {
             Some(service) if ready && !deleted => self.ready.insert(slice.metadata.name, service.clone()),
             _ => self.ready.remove(&slice.metadata.name),

@@ -319,7 +319,8 @@ fn pause(outcome: &Result<Answer, ClusterError>, attempt: u32, elapsed: Duration
         Err(ClusterError::Unreachable { .. }) => (PATIENCE_AWAY, None),
         Err(_) => return None,
     };
-    let wait = hint.map_or_else(|| backoff(attempt), |hint| hint.max(Duration::from_millis(10)).mul_f64(1.0 + 0.2 * crate::rate::fraction()));
+    let wait =
+        hint.map_or_else(|| backoff(attempt), |hint| hint.max(Duration::from_millis(10)).mul_f64(1.0 + 0.2 * crate::rate::fraction()));
     (elapsed + wait <= patience).then_some(wait)
 }
 

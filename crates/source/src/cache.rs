@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gix_hash::ObjectId;
 use plumb_manifest::Digest;
@@ -196,8 +196,7 @@ impl Cache {
     pub fn fetch(&self, source: &GitSource, credentials: Option<&Credentials>, options: &FetchOptions) -> Result<Fetched, FetchError> {
         let key = self.key(source, credentials)?;
         let since = options.since.unwrap_or_else(|| self.tick());
-        let patience =
-            Patience { deadline: Instant::now() + options.timeout, timeout: options.timeout, interrupt: options.interrupt.clone() };
+        let patience = Patience::new(options.timeout, options.interrupt.clone());
         let url = key.url.to_string();
         let nothing = Credentials::default();
         let credentials = credentials.unwrap_or(&nothing);
@@ -251,20 +250,18 @@ impl Cache {
         };
         let (id, reference) = resolve(&mut origin, &key.url, &key.reference, &repo)?;
         let hold = Hold::new(&repo, id);
-        let downloaded = !repo.has(&id) && self.obtain(&mut origin, &hold, patience)?;
+        let downloaded = !repo.has(&id) && self.obtain(&mut origin, key, &hold, patience)?;
         if let Origin::Server(session) = origin {
             session.close();
         }
-        let commit = read_commit(&repo.objects(), id, self.options.limits.blob_bytes).map_err(|error| match error {
-            ObjectError::Kind { found, .. } => not_a_commit(key, found),
-            error => damaged(&repo, error, patience),
-        })?;
+        let commit = read_commit(&repo.objects(), id, self.options.limits.blob_bytes);
+        let commit = commit.map_err(|error| failure(key, error, patience))?;
         remember(&repo, key, &id, &reference)?;
         Ok((Snapshot::new(hold, commit, Revision { reference, commit: id.to_string() }), downloaded))
     }
 
     /// Brings a commit into the cache; false when somebody else just has.
-    fn obtain(&self, origin: &mut Origin<'_>, hold: &Hold, patience: &Patience) -> Result<bool, FetchError> {
+    fn obtain(&self, origin: &mut Origin<'_>, key: &SourceKey, hold: &Hold, patience: &Patience) -> Result<bool, FetchError> {
         let (repo, id) = (hold.repo(), hold.commit());
         let turn: Turn<'_> = repo.turn(patience)?;
         if repo.has(&id) {
@@ -272,13 +269,13 @@ impl Cache {
         }
         self.downloads.fetch_add(1, Ordering::Relaxed);
         match origin {
-            Origin::Local(local) => local.copy(id, repo, patience).map_err(|error| damaged(repo, error, patience))?,
+            Origin::Local(local) => local.copy(id, repo, patience).map_err(|error| failure(key, error, patience))?,
             Origin::Server(session) => {
                 let wants = Wants { commits: &[id], haves: &repo.haves(), shallow: true };
                 session.download(&wants, &repo.objects(), repo.scratch())?;
             }
         }
-        repo.complete(id, &turn).map_err(|error| damaged(repo, error, patience))?;
+        repo.complete(id, &turn).map_err(|error| failure(key, error, patience))?;
         match repo.tidy(patience, &turn) {
             Ok(true) => drop(self.rewrites.fetch_add(1, Ordering::Relaxed)),
             Ok(false) => {}
@@ -357,18 +354,14 @@ fn pinned(origin: &mut Origin<'_>, url: &GitUrl, hex: &str, repo: &Repo) -> Resu
     Err(FetchError::CommitNotHeld { url: url.to_string(), commit: hex.to_owned() })
 }
 
-fn not_a_commit(key: &SourceKey, found: gix_object::Kind) -> FetchError {
-    FetchError::NotACommit { url: key.url.to_string(), reference: describe(&key.reference), found: format!("a {found}") }
-}
-
-fn damaged(repo: &Repo, error: ObjectError, patience: &Patience) -> FetchError {
-    let url = repo.url.clone();
-    if let Some(over) = patience.over(&url) {
-        return over;
-    }
+/// Returns what an object's failure means for the fetch it happened in.
+fn failure(key: &SourceKey, error: ObjectError, patience: &Patience) -> FetchError {
+    let url = key.url.to_string();
     match error {
-        ObjectError::TooLarge { limit, .. } => FetchError::TooLarge { url, what: "an object", limit },
-        error => FetchError::Corrupt { url, why: error.why() },
+        ObjectError::Kind { found, wanted: gix_object::Kind::Commit } => {
+            FetchError::NotACommit { url, reference: describe(&key.reference), found: format!("a {found}") }
+        }
+        error => patience.over(&url).unwrap_or_else(|| error.into_fetch(&url)),
     }
 }
 
@@ -426,9 +419,9 @@ fn fingerprint(secret: &[u8; 32], credentials: Option<&Credentials>) -> Digest {
     let mut hasher = blake3::Hasher::new_keyed(secret);
     let nothing = Credentials::default();
     let Credentials { username, password, bearer_token, identity, known_hosts, ca_crt } = credentials.unwrap_or(&nothing);
-    let secret = |value: &'_ Option<plumb_world::Secret<String>>| value.as_ref().map(|value| value.reveal().clone());
-    let fields = [username.clone(), secret(password), secret(bearer_token), secret(identity), known_hosts.clone(), ca_crt.clone()];
-    for field in fields {
+    let secrets = [password, bearer_token, identity].map(|secret| secret.as_ref().map(|secret| secret.reveal().as_str()));
+    let others = [username, known_hosts, ca_crt].map(Option::as_deref);
+    for field in secrets.into_iter().chain(others) {
         hasher.update(&[u8::from(field.is_some())]);
         let field = field.unwrap_or_default();
         hasher.update(&(field.len() as u64).to_le_bytes());

@@ -124,7 +124,8 @@ fn read(node: &Node, path: &RelPath) -> Result<Blob, WorldError> {
         let size = file.metadata().map_or(size, |metadata| metadata.len());
         return Err(WorldError::TooLarge { path: path.clone(), size, limit: MAX_BLOB_BYTES });
     }
-    let id = gix_object::compute_hash(gix_hash::Kind::Sha1, gix_object::Kind::Blob, &bytes).map_err(|error| broken(std::io::Error::other(error)))?;
+    let id = gix_object::compute_hash(gix_hash::Kind::Sha1, gix_object::Kind::Blob, &bytes)
+        .map_err(|error| broken(std::io::Error::other(error)))?;
     Ok(Blob { id: blob_id(id), bytes: bytes.into() })
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn held(session: &mut Session<'_>, repo: &Repo, tips: &[ObjectId], wa
     }
     let known = read_tips(&folder.join("tips"));
     let missing: Vec<_> = tips.iter().filter(|tip| !known.contains(*tip)).copied().collect();
-    let corrupt = |error: ObjectError| FetchError::Corrupt { url: repo.url.clone(), why: error.why() };
+    let corrupt = |error: ObjectError| error.into_fetch(&repo.url);
     // Told first from what is here: a branch that has only grown since still holds it.
     let unchanged: Vec<_> = tips.iter().filter(|tip| known.contains(*tip)).copied().collect();
     if descends(&objects, &unchanged, wanted, repo.limits()).map_err(corrupt)? {

@@ -19,6 +19,11 @@ use tokio::runtime::Runtime;
 use crate::error::{FetchError, quote};
 use crate::limits::POLL;
 
+/// A wait that is longer is as good as one without end, and would overflow the clock.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How long one of a host's addresses may take to answer before the next is tried.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// When a fetch must end, and who may end it sooner.
 #[derive(Clone, Debug)]
 pub(crate) struct Patience {
@@ -28,6 +33,11 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
+    pub(crate) fn new(timeout: Duration, interrupt: Arc<AtomicBool>) -> Self {
+        let timeout = timeout.min(LONGEST);
+        Self { deadline: Instant::now() + timeout, timeout, interrupt }
+    }
+
     /// Returns the failure when it is time to end.
     pub(crate) fn over(&self, url: &str) -> Option<FetchError> {
         if self.interrupt.load(Ordering::Relaxed) {
@@ -128,7 +138,17 @@ impl Link {
 
     /// Opens a TCP connection.
     pub(crate) fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
-        let stream = self.wait(TcpStream::connect((host, port)))?;
+        let stream = self.wait(async {
+            let mut last = io::Error::other("the host has no address");
+            for address in tokio::net::lookup_host((host, port)).await? {
+                match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+                    Ok(Ok(stream)) => return Ok(stream),
+                    Ok(Err(error)) => last = error,
+                    Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, "no answer"),
+                }
+            }
+            Err(last)
+        })?;
         let stream = stream.map_err(|error| self.unreachable(&error))?;
         stream.set_nodelay(true).map_err(|error| self.unreachable(&error))?;
         Ok(stream)

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::BufRead;
+use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -16,12 +16,13 @@ use gix_object::{Find, FindHeader, Kind};
 use gix_odb::HandleArc;
 use gix_pack::bundle::write::Options;
 
+use crate::error::FetchError;
 use crate::limits::{Limits, POLL};
 use crate::link::Patience;
 use crate::tree::Tree;
 
 /// Decoded trees that are kept, by the number of their entries.
-const CACHED_ENTRIES: usize = 1 << 16;
+const CACHED_ENTRIES: usize = 1 << 14;
 
 /// Why an object could not be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub(crate) enum ObjectError {
     Kind { found: Kind, wanted: Kind },
     /// It, or the database, is damaged.
     Broken(String),
+    /// This machine could not write.
+    Local(String),
 }
 
 impl ObjectError {
@@ -43,7 +46,17 @@ impl ObjectError {
             Self::Missing(id) => format!("object {id} is missing"),
             Self::TooLarge { size, limit } => format!("an object has {size} bytes; it may have {limit}"),
             Self::Kind { found, wanted } => format!("an object is a {found}, not a {wanted}"),
-            Self::Broken(why) => why.clone(),
+            Self::Broken(why) | Self::Local(why) => why.clone(),
+        }
+    }
+
+    /// Returns the failure of a fetch from `url` in which this happened.
+    pub(crate) fn into_fetch(self, url: &str) -> FetchError {
+        let url = url.to_owned();
+        match self {
+            Self::TooLarge { limit, .. } => FetchError::TooLarge { url, what: "an object", limit },
+            Self::Local(why) => FetchError::Cache { path: format!("the one of {url}"), why },
+            error => FetchError::Corrupt { url, why: error.why() },
         }
     }
 }
@@ -67,7 +80,7 @@ pub(crate) struct Objects {
 
 impl Objects {
     /// Opens a folder `objects` of a repository.
-    pub(crate) fn open(folder: &Path, limits: &Limits) -> std::io::Result<Self> {
+    pub(crate) fn open(folder: &Path, limits: &Limits) -> io::Result<Self> {
         let slots = gix_odb::store::init::Slots::AsNeededByDiskState { multiplier: 2.0, minimum: 256 };
         let alloc_limit_bytes = usize::try_from(limits.object_bytes).ok();
         let options = gix_odb::store::init::Options { slots, alloc_limit_bytes, ..Default::default() };
@@ -159,21 +172,18 @@ impl Objects {
         Ok(tree)
     }
 
-    /// Takes a pack in; a thin one is completed from what is here. The error is a clause.
+    /// Takes a pack in; a thin one is completed from what is here.
     ///
     /// *Guarantees*: nothing of a pack that is malformed, incomplete or over a limit becomes visible.
-    pub(crate) fn ingest(&self, pack: &mut dyn BufRead, patience: &Patience) -> Result<(), String> {
+    pub(crate) fn ingest(&self, pack: &mut dyn BufRead, patience: &Patience) -> Result<(), ObjectError> {
         let folder = self.folder.join("pack");
         let stop = AtomicBool::new(false);
         let done = (Mutex::new(false), Condvar::new());
         let written = std::thread::scope(|scope| {
             // Indexing looks at a flag only, and a small pack can unfold to hours of work.
             scope.spawn(|| watch(&done, &stop, patience));
-            let options = Options {
-                thread_limit: Some(1),
-                alloc_limit_bytes: usize::try_from(self.limits.object_bytes).ok(),
-                ..Options::default()
-            };
+            let options =
+                Options { thread_limit: Some(1), alloc_limit_bytes: usize::try_from(self.limits.object_bytes).ok(), ..Options::default() };
             let mut progress: Box<dyn gix_utils::progress::DynNestedProgress> = Box::new(gix_utils::progress::Discard);
             let written = self.with(|handle| {
                 gix_pack::Bundle::write_to_directory(
@@ -190,12 +200,25 @@ impl Objects {
             done.1.notify_all();
             written
         });
-        let outcome = written.map_err(|error| crate::error::chain(&error))?;
+        let outcome = written.map_err(|error| {
+            let why = crate::error::chain(&error);
+            let local = error.downcast_any_ref::<io::Error>().is_some_and(|error| is_local(error.kind()));
+            if local { ObjectError::Local(why) } else { ObjectError::Broken(why) }
+        })?;
         if let Some(keep) = outcome.keep_path {
-            fs::remove_file(&keep).map_err(|error| format!("{}: {error}", keep.display()))?;
+            fs::remove_file(&keep).map_err(|error| ObjectError::Local(format!("{}: {error}", keep.display())))?;
         }
         Ok(())
     }
+}
+
+/// Returns whether an error is this machine's own: the connection's are all of the kind `Other` by the time they come here.
+fn is_local(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind as K;
+    matches!(
+        kind,
+        K::StorageFull | K::QuotaExceeded | K::ReadOnlyFilesystem | K::PermissionDenied | K::FileTooLarge | K::NotFound | K::NotADirectory
+    )
 }
 
 /// Sets the flag when it is time to end.

@@ -24,7 +24,7 @@ pub(crate) fn copy(
     if ids.is_empty() {
         return Ok(());
     }
-    let broken = |error: io::Error| ObjectError::Broken(error.to_string());
+    let broken = |error: io::Error| ObjectError::Local(error.to_string());
     let mut writer = Writer::new(tempfile::tempfile_in(scratch).map_err(broken)?, ids.len()).map_err(broken)?;
     for id in ids {
         if let Some(over) = patience.over("a repository of this machine") {
@@ -34,7 +34,7 @@ pub(crate) fn copy(
         writer.add(kind, &data).map_err(broken)?;
     }
     let mut file = writer.finish().map_err(broken)?;
-    to.ingest(&mut file, patience).map_err(ObjectError::Broken)
+    to.ingest(&mut file, patience)
 }
 
 /// Writes one pack.

@@ -111,6 +111,7 @@ impl Repo {
         fs::create_dir_all(folder).map_err(|error| unusable(folder, &error))?;
         let mut generations: Vec<u32> = Vec::new();
         for entry in fs::read_dir(folder).map_err(|error| unusable(folder, &error))?.flatten() {
+            remove_scratch(&entry)?;
             let Some(number) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
             if entry.path().join("shallow").is_file() {
                 generations.push(number);
@@ -128,12 +129,22 @@ impl Repo {
         let generation = newest.unwrap_or(1);
         let home = folder.join(generation.to_string());
         let objects = create(&home, limits)?;
+        for entry in fs::read_dir(home.join("objects/pack")).map_err(|error| unusable(&home, &error))?.flatten() {
+            remove_scratch(&entry)?;
+        }
         let list = fs::read_to_string(home.join("shallow")).unwrap_or_default();
         let complete = list.lines().filter_map(|line| ObjectId::from_hex(line.as_bytes()).ok()).filter(|id| objects.contains(id)).collect();
         write_list(&home, &complete)?;
         let state = State { objects: Arc::new(objects), generation, complete, live: BTreeMap::new() };
         let limits = limits.clone();
-        Ok(Self { folder: folder.to_owned(), url: url.to_owned(), limits, state: Mutex::new(state), busy: Mutex::new(false), freed: Condvar::new() })
+        Ok(Self {
+            folder: folder.to_owned(),
+            url: url.to_owned(),
+            limits,
+            state: Mutex::new(state),
+            busy: Mutex::new(false),
+            freed: Condvar::new(),
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -200,7 +211,7 @@ impl Repo {
         state.complete.retain(|known| *known != id);
         state.complete.push(id);
         let home = self.folder.join(state.generation.to_string());
-        write_list(&home, &state.complete).map_err(|error| ObjectError::Broken(error.to_string()))
+        write_list(&home, &state.complete).map_err(|error| ObjectError::Local(error.to_string()))
     }
 
     fn release(&self, commit: ObjectId) {
@@ -226,7 +237,7 @@ impl Repo {
         };
         let ids = self.reachable(&old, &kept)?;
         let home = self.folder.join(generation.to_string());
-        let broken = |error: FetchError| ObjectError::Broken(error.to_string());
+        let broken = |error: FetchError| ObjectError::Local(error.to_string());
         let new = create(&home, &self.limits).map_err(broken)?;
         pack::copy(&old, &new, &ids, &self.folder, self.limits.object_bytes, patience)?;
         write_list(&home, &kept).map_err(broken)?;
@@ -263,6 +274,16 @@ impl Repo {
 
 fn unusable(path: &Path, error: &std::io::Error) -> FetchError {
     FetchError::Cache { path: path.display().to_string(), why: error.to_string() }
+}
+
+/// Removes what a killed process was writing.
+fn remove_scratch(entry: &fs::DirEntry) -> Result<(), FetchError> {
+    let path = entry.path();
+    if !entry.file_name().to_string_lossy().starts_with(".tmp") {
+        return Ok(());
+    }
+    let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+    removed.map_err(|error| unusable(&path, &error))
 }
 
 /// Makes a bare repository, unless it is there, and opens its objects.

@@ -34,7 +34,12 @@ pub(crate) enum Lookup<N> {
 }
 
 /// Looks a path up. The links crossed are told in `crossed`, also when it fails.
-pub(crate) fn resolve<N: Nodes>(nodes: &N, root: N::Node, path: &RelPath, crossed: &mut Vec<RelPath>) -> Result<Lookup<N::Node>, WorldError> {
+pub(crate) fn resolve<N: Nodes>(
+    nodes: &N,
+    root: N::Node,
+    path: &RelPath,
+    crossed: &mut Vec<RelPath>,
+) -> Result<Lookup<N::Node>, WorldError> {
     let mut stack = vec![(RelPath::root(), EntryKind::Directory, root)];
     let mut todo: Vec<String> = path.as_str().rsplit('/').map(str::to_owned).collect();
     while let Some(segment) = todo.pop() {
@@ -56,7 +61,9 @@ pub(crate) fn resolve<N: Nodes>(nodes: &N, root: N::Node, path: &RelPath, crosse
         }
         match kind {
             EntryKind::Directory => {}
-            EntryKind::Submodule => return Err(WorldError::WrongKind { path: here, found: "a submodule, which is not fetched", wanted: "a folder" }),
+            EntryKind::Submodule => {
+                return Err(WorldError::WrongKind { path: here, found: "a submodule, which is not fetched", wanted: "a folder" });
+            }
             _ => return Ok(Lookup::Absent { at: here }),
         }
         let at = here.join(&segment).map_err(|error| WorldError::Unreadable { path: here.clone(), why: error.to_string() })?;

@@ -114,8 +114,22 @@ mod tests {
     #[test]
     fn names_that_no_honest_tree_has() {
         let names: [&[u8]; 16] = [
-            b"", b".", b"..", b"a/b", b"/etc", b".git", b".GIT", b".Git", b".git ", b".git...", b".git::$INDEX_ALLOCATION", b"git~1", b"GIT~1",
-            ".g\u{200c}it".as_bytes(), ".\u{feff}GIT".as_bytes(), b"../../etc/passwd",
+            b"",
+            b".",
+            b"..",
+            b"a/b",
+            b"/etc",
+            b".git",
+            b".GIT",
+            b".Git",
+            b".git ",
+            b".git...",
+            b".git::$INDEX_ALLOCATION",
+            b"git~1",
+            b"GIT~1",
+            ".g\u{200c}it".as_bytes(),
+            ".\u{feff}GIT".as_bytes(),
+            b"../../etc/passwd",
         ];
         for name in names {
             assert!(Tree::decode(&encode(&[name])).expect("tree").hostile.is_some(), "{}", String::from_utf8_lossy(name));

@@ -220,7 +220,8 @@ fn host_and_port(authority: &str, default: u16, text: &str) -> Result<(String, u
         (host, rest.strip_prefix(':').or(rest.is_empty().then_some("")).ok_or_else(bad_host)?)
     } else {
         let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
-        let fine = !host.is_empty() && !host.starts_with(['-', '.']) && host.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        let fine =
+            !host.is_empty() && !host.starts_with(['-', '.']) && host.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
         (fine.then_some(host).ok_or_else(bad_host)?, port)
     };
     let port = match port {

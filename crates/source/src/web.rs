@@ -236,7 +236,8 @@ impl Http for Web {
             };
             self.redirected = Some(base.to_owned());
         }
-        let exchange = Rc::new(RefCell::new(Exchange::Done { headers: header_lines(response.headers()), body: Some(response.into_body()) }));
+        let exchange =
+            Rc::new(RefCell::new(Exchange::Done { headers: header_lines(response.headers()), body: Some(response.into_body()) }));
         let link = self.client.borrow().link.clone();
         let client = self.client.clone();
         Ok(GetResponse {

@@ -70,8 +70,8 @@ fn connect(url: &GitUrl, credentials: &Credentials, roots: &Roots, link: &Rc<Lin
     let private = credentials.ca_crt.as_deref().filter(|_| url.scheme() == Scheme::Https);
     let config = roots.config(private).map_err(|why| FetchError::Credentials { url: url.to_string(), why })?;
     let web = Web::new(url, credentials, config, link.clone())?;
-    let parsed = gix_url::parse(url.to_string().as_str())
-        .map_err(|error| FetchError::Protocol { url: url.to_string(), why: chain(&error) })?;
+    let parsed =
+        gix_url::parse(url.to_string().as_str()).map_err(|error| FetchError::Protocol { url: url.to_string(), why: chain(&error) })?;
     let transport = gix_transport::client::blocking_io::http::Transport::new_http(web, parsed, Protocol::V2, false);
     Ok((Box::new(transport), None, None))
 }
@@ -157,9 +157,10 @@ impl<'a> Session<'a> {
         let fetched = gix_protocol::fetch(
             &mut Asking { wants },
             |pack, _, _| {
-                objects.ingest(pack, &patience).map(|()| true).map_err(|why| {
-                    damage = Some(why.clone());
-                    gix_error::Error::from_error(std::io::Error::other(why))
+                objects.ingest(pack, &patience).map(|()| true).map_err(|error| {
+                    let text = error.why();
+                    damage = Some(error);
+                    gix_error::Error::from_error(std::io::Error::other(text))
                 })
             },
             Discard,
@@ -169,10 +170,7 @@ impl<'a> Session<'a> {
         );
         let url = self.url.to_string();
         fetched.map(drop).map_err(|error| match damage {
-            Some(why) => {
-                let over = || patience.over(&url);
-                self.link.failure().or_else(over).unwrap_or(FetchError::Corrupt { url: url.clone(), why })
-            }
+            Some(error) => self.link.failure().or_else(|| patience.over(&url)).unwrap_or_else(|| error.into_fetch(&url)),
             None => self.explain(&error),
         })
     }

@@ -102,6 +102,18 @@ fn read(snapshot: &Snapshot, at: &str) -> Option<String> {
     snapshot.file(&path(at)).unwrap().map(|blob| String::from_utf8(blob.bytes.to_vec()).unwrap())
 }
 
+/// Returns text that cannot be compressed much: each byte of its pack matters.
+fn noise(length: usize) -> String {
+    let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from(b'!' + (state % 90) as u8)
+    };
+    (0..length).map(|_| next()).collect()
+}
+
 fn basic(user: &str, password: &str) -> Credentials {
     Credentials { username: Some(user.to_owned()), password: Some(Secret::new(password.to_owned())), ..Credentials::default() }
 }

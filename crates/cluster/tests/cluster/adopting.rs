@@ -38,7 +38,8 @@ async fn what_kubectl_applied_is_adopted_on_consent() {
     assert_eq!(now["data"], json!({"key": "ours"}), "no orphaned field");
     assert!(now["metadata"]["labels"].get("old").is_none());
     assert!(now["metadata"]["annotations"].get("kubectl.kubernetes.io/last-applied-configuration").is_none());
-    let managers: Vec<&str> = now["metadata"]["managedFields"].as_array().expect("fields").iter().filter_map(|entry| entry["manager"].as_str()).collect();
+    let managers: Vec<&str> =
+        now["metadata"]["managedFields"].as_array().expect("fields").iter().filter_map(|entry| entry["manager"].as_str()).collect();
     assert_eq!(managers, [UnitHash::of(&app.unit).manager()]);
     app.adopt = Adopt::Nothing;
     assert!(app.plan(&[config_map("a", "ours")]).await.is_settled());
@@ -53,7 +54,10 @@ async fn an_apply_without_conflict_on_a_strangers_object_is_taken_back() {
     let mut before = live(&bed, "a");
     let outcome = app.sync(vec![config_map("a", "theirs")]).await;
     assert_eq!((outcome.outcome, outcome.adoptions.len()), (Outcome::Failed, 1), "{outcome:#?}");
-    assert_eq!((outcome.adoptions[0].managers.clone(), outcome.adoptions[0].fields.len()), (vec!["kubectl-client-side-apply".to_owned()], 0));
+    assert_eq!(
+        (outcome.adoptions[0].managers.clone(), outcome.adoptions[0].fields.len()),
+        (vec!["kubectl-client-side-apply".to_owned()], 0)
+    );
     let mut now = live(&bed, "a");
     for object in [&mut before, &mut now] {
         object["metadata"]["resourceVersion"] = Value::Null;
@@ -70,7 +74,14 @@ async fn entries_of_helm_and_of_nobody_are_taken() {
     bed.namespace.kubectl(&["create", "--field-manager=helm", "-f", &file.display().to_string()]).expect("created");
     bed.namespace.apply(&two_fields("nobody")).expect("applied");
     bed.namespace
-        .kubectl(&["patch", "configmap", "nobody", "--type=json", "-p", r#"[{"op":"replace","path":"/metadata/managedFields","value":[{}]}]"#])
+        .kubectl(&[
+            "patch",
+            "configmap",
+            "nobody",
+            "--type=json",
+            "-p",
+            r#"[{"op":"replace","path":"/metadata/managedFields","value":[{}]}]"#,
+        ])
         .expect("patched");
     app.adopt = Adopt::Everything;
     let outcome = app.sync(vec![config_map("helm", "1"), config_map("nobody", "1"), config_map("new", "1")]).await;

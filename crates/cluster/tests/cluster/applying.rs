@@ -36,7 +36,10 @@ async fn creates_configures_and_leaves_alone() {
     assert_eq!(bed.cluster.requests().writes - before.writes, 3, "two objects and one inventory");
 
     let outcome = app.sync(vec![config_map("a", "2"), config_map("b", "1")]).await;
-    assert_eq!(results(&outcome), [("ConfigMap/a".to_owned(), ObjectResult::Configured), ("ConfigMap/b".to_owned(), ObjectResult::Unchanged)]);
+    assert_eq!(
+        results(&outcome),
+        [("ConfigMap/a".to_owned(), ObjectResult::Configured), ("ConfigMap/b".to_owned(), ObjectResult::Unchanged)]
+    );
     assert!(outcome.record.inventory.items.iter().all(|item| item.uid.is_some()), "{:?}", outcome.record);
 
     let before = bed.cluster.requests();
@@ -192,7 +195,10 @@ async fn a_kind_that_is_not_served_is_named() {
     let outcome = app.sync(vec![thing("nowhere.example.com", "x", json!(1)), config_map("fine", "1")]).await;
     assert_eq!(outcome.outcome, Outcome::Failed);
     let messages: Vec<&str> = outcome.failures.iter().map(|failure| failure.message.as_str()).collect();
-    assert_eq!(messages, ["the cluster does not serve nowhere.example.com/v1 Thing; apply its CustomResourceDefinition, or name a version that it serves"]);
+    assert_eq!(
+        messages,
+        ["the cluster does not serve nowhere.example.com/v1 Thing; apply its CustomResourceDefinition, or name a version that it serves"]
+    );
 }
 
 /// T28: a cluster that may be asked rarely is asked rarely, and everything is done in the end.

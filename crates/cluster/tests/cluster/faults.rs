@@ -134,9 +134,10 @@ async fn serve(stream: TcpStream, script: Arc<Mutex<VecDeque<Reply>>>, asked: Ar
         let chunk = |body: &str| format!("{:x}\r\n{body}\r\n", body.len());
         let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
         let (bytes, then) = match &reply {
-            Reply::Plain(status, headers, body) => {
-                (format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len()), false)
-            }
+            Reply::Plain(status, headers, body) => (
+                format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len()),
+                false,
+            ),
             Reply::Begin(body) | Reply::Broken(body) => (format!("{head}{}", chunk(body)), true),
         };
         if stream.write_all(bytes.as_bytes()).await.is_err() {
@@ -161,7 +162,10 @@ fn event(kind: &str, object: Value) -> String {
 
 fn bookmark(version: u32) -> String {
     let annotations = json!({"k8s.io/initial-events-end": "true"});
-    event("BOOKMARK", json!({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"resourceVersion": version.to_string(), "annotations": annotations}}))
+    event(
+        "BOOKMARK",
+        json!({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"resourceVersion": version.to_string(), "annotations": annotations}}),
+    )
 }
 
 fn status(code: u16) -> String {
@@ -227,7 +231,10 @@ async fn a_watch_is_resumed_and_begun_again() {
     .await;
     assert_eq!(seen, ["+one", "+two", "+three", "-two"]);
     let asked = server.asked();
-    assert!(asked[0].contains("sendInitialEvents=true") && asked[1].ends_with("&resourceVersion=7") && asked[2].ends_with("&resourceVersion=9"), "{asked:?}");
+    assert!(
+        asked[0].contains("sendInitialEvents=true") && asked[1].ends_with("&resourceVersion=7") && asked[2].ends_with("&resourceVersion=9"),
+        "{asked:?}"
+    );
     assert!(asked[3..].iter().all(|path| path.contains("sendInitialEvents=true")), "{asked:?}");
     assert!(asked.iter().all(|path| path.contains("labelSelector=plumb.dev%2Finstallation%3Dscripted")), "{asked:?}");
 }
@@ -236,7 +243,12 @@ async fn a_watch_is_resumed_and_begun_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_are_read_where_lists_do_not_stream() {
     let page = |items: &[Value], next: &str, version: u32| {
-        Reply::Plain(200, "", json!({"kind": "ConfigMapList", "items": items, "metadata": {"continue": next, "resourceVersion": version.to_string()}}).to_string())
+        Reply::Plain(
+            200,
+            "",
+            json!({"kind": "ConfigMapList", "items": items, "metadata": {"continue": next, "resourceVersion": version.to_string()}})
+                .to_string(),
+        )
     };
     let (server, cluster, mut observations) = follow(vec![
         Reply::Plain(422, "", status(422)),
@@ -261,7 +273,12 @@ async fn pages_are_read_where_lists_do_not_stream() {
 /// Lines that are no JSON, or no objects, end the watch and not the process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nonsense_is_told_and_survived() {
-    let nonsense = ["not json\n".to_owned(), event("ADDED", json!([1])), event("ADDED", json!({"metadata": "x"})), "{\"type\":\"ADDED\"}\n".to_owned()];
+    let nonsense = [
+        "not json\n".to_owned(),
+        event("ADDED", json!([1])),
+        event("ADDED", json!({"metadata": "x"})),
+        "{\"type\":\"ADDED\"}\n".to_owned(),
+    ];
     let mut script: Vec<Reply> = nonsense.into_iter().map(Reply::Broken).collect();
     script.push(Reply::Begin(format!("{}{}{}", event("FUTURE", object("x", 1)), event("ADDED", object("one", 1)), bookmark(2))));
     let (_server, cluster, mut observations) = follow(script).await;

@@ -29,7 +29,9 @@ async fn a_unit_has_the_rights_of_its_account() {
     assert!(app.acting.live(&[(app.manifest(&config_map("a", "1")).key.clone(), "v1".to_owned())]).await[0].is_err(), "reads too");
 
     bed.namespace.kubectl(&["create", "role", "deployer", "--verb=*", "--resource=configmaps"]).expect("created");
-    bed.namespace.kubectl(&["create", "rolebinding", "deployer", "--role=deployer", &format!("--serviceaccount={name}:deployer")]).expect("bound");
+    bed.namespace
+        .kubectl(&["create", "rolebinding", "deployer", "--role=deployer", &format!("--serviceaccount={name}:deployer")])
+        .expect("bound");
     let can = ["auth", "can-i", "create", "configmaps", "--as", &who];
     while bed.namespace.kubectl(&can).is_err() {}
     assert_eq!(app.sync(vec![config_map("a", "1")]).await.outcome, Outcome::Done);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use plumb_plan::{Claim, Wants, ObjectResult, Operation, Outcome, Plan, UnitHash};
+use plumb_plan::{Claim, ObjectResult, Operation, Outcome, Plan, UnitHash, Wants};
 use serde_json::json;
 
 use crate::support::{App, Bed, config_map, deployment, results};
@@ -14,7 +14,10 @@ async fn two(bed: &Bed) -> App {
 }
 
 fn deletes(plan: &Plan) -> Vec<String> {
-    plan.operations().filter(|operation| matches!(operation, Operation::Delete { .. })).map(|operation| operation.key().name.to_string()).collect()
+    plan.operations()
+        .filter(|operation| matches!(operation, Operation::Delete { .. }))
+        .map(|operation| operation.key().name.to_string())
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -117,7 +120,11 @@ async fn a_moved_object_keeps_its_uid() {
     let taken = BTreeMap::from([(key.clone(), vec![Claim { unit: second.unit.clone(), owns: true, wants: Wants::Yes }])]);
     let plan = first.plan_beside(&[config_map("a", "1")], &taken).await;
     let outcome = first.carry_out(&plan).await;
-    assert_eq!((outcome.outcome, results(&outcome).last().map(|last| last.1.clone())), (Outcome::Done, Some(ObjectResult::Forgotten)), "{outcome:#?}");
+    assert_eq!(
+        (outcome.outcome, results(&outcome).last().map(|last| last.1.clone())),
+        (Outcome::Done, Some(ObjectResult::Forgotten)),
+        "{outcome:#?}"
+    );
     assert_eq!(bed.namespace.json(&["get", "deployment", "web"]).expect("live")["metadata"]["uid"], uid);
 }
 

@@ -8,7 +8,7 @@ use plumb_cluster::{
     Acting, Adopt, Cluster, ConnectOptions, Inventories, InventoryRecord, KubeconfigSource, Observation, SyncOptions, SyncOutcome, unfenced,
 };
 use plumb_manifest::{Gvk, Manifest, ObjectKey};
-use plumb_plan::{Alone, ObjectResult, BuildFacts, Event, GroupSums, Intent, Others, Plan, PlanInput, Redactor, Rules, SyncScope, plan};
+use plumb_plan::{Alone, BuildFacts, Event, GroupSums, Intent, ObjectResult, Others, Plan, PlanInput, Redactor, Rules, SyncScope, plan};
 use plumb_plane::{Access, Namespace, Plane};
 use plumb_schema::{Schema, Scope};
 use plumb_unit::{Evidence, NodeKey, Policy};
@@ -157,8 +157,7 @@ impl App {
     pub(crate) async fn carry_out(&mut self, plan: &Plan) -> SyncOutcome {
         let options = self.options();
         let events = self.events.clone();
-        let outcome =
-            self.acting.sync(plan, &self.inventories, &options, &move |event| events.lock().expect("events").push(event)).await;
+        let outcome = self.acting.sync(plan, &self.inventories, &options, &move |event| events.lock().expect("events").push(event)).await;
         self.record = outcome.record.clone();
         outcome
     }

@@ -17,7 +17,12 @@ async fn a_manual_edit_is_seen_named_and_put_right() {
 
     // An edit of a managed field, of one that is not ours, and an annotation that nobody declared.
     let script = r#"sed -i -e "s/web:1/web:9/" -e "s/^  progressDeadlineSeconds: .*/  progressDeadlineSeconds: 77/" -e "s/^  annotations:/  annotations:\n    by: hand/" "$0""#;
-    let edited = bed.access.command().args(["-n", bed.namespace.name(), "edit", "deployment", "web"]).env("KUBE_EDITOR", format!("sh -c '{script}'")).output();
+    let edited = bed
+        .access
+        .command()
+        .args(["-n", bed.namespace.name(), "edit", "deployment", "web"])
+        .env("KUBE_EDITOR", format!("sh -c '{script}'"))
+        .output();
     let edited = edited.expect("edited");
     assert!(edited.status.success(), "{edited:?}");
     let changes = observed(&mut observations, |observation| match observation {
@@ -54,7 +59,8 @@ async fn a_revert_by_hand_and_a_deletion_are_seen() {
     bed.namespace.kubectl(&["patch", "configmap", "a", "-p", r#"{"data":{"key":"1"}}"#]).expect("patched");
     observed(&mut observations, |observation| matches!(observation, Observation::Restored { .. }).then_some(())).await;
     bed.namespace.kubectl(&["delete", "configmap", "a"]).expect("deleted");
-    observed(&mut observations, |observation| matches!(observation, Observation::Deleted { key, .. } if &*key.name == "a").then_some(())).await;
+    observed(&mut observations, |observation| matches!(observation, Observation::Deleted { key, .. } if &*key.name == "a").then_some(()))
+        .await;
     let outcome = app.sync(vec![config_map("a", "1")]).await;
     assert_eq!(outcome.objects[0].1, ObjectResult::Created);
 }

@@ -33,7 +33,7 @@ async fn attempt(shared: &Arc<Shared>, node: &NodeKey, want: &Arc<Want>, request
     let target = targets::of_want(shared, node, want)?;
     // What may be deleted is judged when it comes to it; the head counts all there is.
     let made = plans::make(shared, node, want, &built, &target, PrunePermission::Group { deletes: 0, owned: 0 }, None).await?;
-    let head = plans::head(&made.plan, built.content);
+    let head = plans::head(&made.plan, &made.held, built.content);
     match request {
         Some(request) => shared.dry_runs.keep(request, made.plan),
         None => shared.units.with(node, |memory| memory.built = Some(built)),

@@ -22,6 +22,8 @@ pub(crate) struct Made {
     pub(crate) plan: Plan,
     /// What is left over for want of a permission.
     pub(crate) withheld: Option<Withheld>,
+    /// What waits for a permission.
+    pub(crate) held: Held,
     /// The rules of the unit's fields.
     pub(crate) rules: Rules,
     /// Whom it is carried out as.
@@ -44,11 +46,7 @@ pub(crate) async fn make(
         .map_err(|errors| Failure::new(Class::Input, errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
     let facts = acting.facts(node, &built.manifests, &basis.inventory, &rules, &shared.schema).await.map_err(|error| failure(&error))?;
     let others = shared.units.others(node, &target.name);
-    let approvals = shared.units.with(node, |memory| match (&memory.held, approved) {
-        (Some(held), Some(approved)) if held.digest == approved => held.holds.clone(),
-        _ => approved.into_iter().collect(),
-    });
-    let draw = |group: GroupSums, scope: &SyncScope| {
+    let draw = |group: GroupSums, scope: &SyncScope, approvals: &BTreeSet<Digest>| {
         plumb_plan::plan(&PlanInput {
             unit: node,
             intent: basis.intent(want, prune),
@@ -60,36 +58,49 @@ pub(crate) async fn make(
             schema: &shared.schema,
             build: &basis.build,
             group,
-            approvals: &approvals,
+            approvals,
             scope,
         })
     };
-    let whole = draw(GroupSums::default(), &SyncScope::Whole);
-    let plan = match prune {
-        PrunePermission::Ordered => whole,
-        PrunePermission::Group { deletes, owned } => {
-            let rest = |sum: u32, own: usize| usize::try_from(sum).unwrap_or(usize::MAX).saturating_sub(own);
-            let others = GroupSums { deletes: rest(deletes, whole.prune.deletes), owned: rest(owned, whole.prune.owned) };
-            if others == GroupSums::default() { whole } else { draw(others, &SyncScope::Whole) }
-        }
-        PrunePermission::Withheld if whole.prune.deletes == 0 => whole,
-        PrunePermission::Withheld => {
-            let objects: BTreeSet<ObjectKey> = built.manifests.iter().map(|manifest| manifest.key.clone()).collect();
-            let rest = Withheld { digest: Held::of(&whole.holds, &[]).digest, deletes: count(whole.prune.deletes), holds: heads(&whole) };
-            let plan = draw(GroupSums::default(), &SyncScope::Partial { objects, prune: false });
-            return Ok(Made { plan, withheld: Some(rest), rules, acting });
-        }
-    };
-    let withheld = (!plan.holds.is_empty()).then(|| Withheld { digest: Held::of(&plan.holds, &[]).digest, deletes: held_deletes(&plan), holds: heads(&plan) });
-    Ok(Made { plan, withheld, rules, acting })
+    let nobody = BTreeSet::new();
+    let whole = draw(GroupSums::default(), &SyncScope::Whole, &nobody);
+    let group = group(prune, &whole);
+    let judged = if group == GroupSums::default() { whole } else { draw(group, &SyncScope::Whole, &nobody) };
+    let held = Held::of(&judged);
+    // An approval binds to what was shown: if the world moved since, it is held again under another name.
+    let shown = shared.units.with(node, |memory| memory.held.clone());
+    let approves = approved.is_some_and(|approved| {
+        approved == held.digest || shown.as_ref().is_some_and(|shown| shown.digest == approved && shown.holds == held.holds)
+    });
+    let rest = |plan: &Plan, deletes: u32| Withheld { digest: held.digest, deletes, holds: heads(plan) };
+    if approves {
+        let plan = draw(group, &SyncScope::Whole, &held.holds);
+        let withheld = (!plan.holds.is_empty()).then(|| rest(&plan, held_deletes(&plan)));
+        return Ok(Made { plan, withheld, held, rules, acting });
+    }
+    if prune == PrunePermission::Withheld && judged.prune.deletes > 0 {
+        let objects: BTreeSet<ObjectKey> = built.manifests.iter().map(|manifest| manifest.key.clone()).collect();
+        let withheld = Some(rest(&judged, count(judged.prune.deletes)));
+        let plan = draw(group, &SyncScope::Partial { objects, prune: false }, &nobody);
+        return Ok(Made { plan, withheld, held, rules, acting });
+    }
+    let withheld = (!judged.holds.is_empty()).then(|| rest(&judged, held_deletes(&judged)));
+    Ok(Made { plan: judged, withheld, held, rules, acting })
+}
+
+/// Returns what the other units of the same commit delete and own: the core sums over all, the plan adds its own.
+fn group(prune: PrunePermission, whole: &Plan) -> GroupSums {
+    let PrunePermission::Group { deletes, owned } = prune else { return GroupSums::default() };
+    let rest = |sum: u32, own: usize| usize::try_from(sum).unwrap_or(usize::MAX).saturating_sub(own);
+    GroupSums { deletes: rest(deletes, whole.prune.deletes), owned: rest(owned, whole.prune.owned) }
 }
 
 /// Returns what the core decides by.
-pub(crate) fn head(plan: &Plan, content: Digest) -> PlanHead {
+pub(crate) fn head(plan: &Plan, held: &Held, content: Digest) -> PlanHead {
     let changes = plan.phases.iter().flat_map(|phase| &phase.operations).filter(|operation| operation.writes()).count();
     PlanHead {
         content,
-        digest: Held::of(&plan.holds, &[]).digest,
+        digest: held.digest,
         changes: count(changes),
         deletes: count(plan.prune.deletes),
         owned: count(plan.prune.owned),

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::history::Told;
 use super::plans::{self, Made};
 use super::targets::{self, Target};
-use super::units::{BuiltUnit, Held};
+use super::units::BuiltUnit;
 use super::{Shared, builds, watching};
 use crate::clock::now_ms;
 use crate::core::{Class, End, Event, Failure, HoldHead, Kept, Settled, Stage, SyncKind, SyncOrder, Withheld};
@@ -133,8 +133,9 @@ fn remember(shared: &Arc<Shared>, order: &SyncOrder, target: &Target, outcome: &
 
 fn end(shared: &Arc<Shared>, node: &NodeKey, target: &Target, made: &Made, outcome: SyncOutcome, stop: &CancellationToken) -> End<Settled> {
     let mut withheld = made.withheld.clone();
-    let held = Held::of(&made.plan.holds, &outcome.adoptions);
+    let mut held = made.held.clone();
     if !outcome.adoptions.is_empty() {
+        held = held.with(&outcome.adoptions);
         withheld = Some(with_adoptions(withheld, &outcome.adoptions, held.digest));
     }
     shared.units.with(node, |memory| memory.held = withheld.is_some().then_some(held));

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use plumb_cluster::InventoryRecord;
+use plumb_cluster::{Adoption, InventoryRecord};
 use plumb_manifest::{Digest, Manifest, ObjectKey};
-use plumb_plan::{Claim, FieldChange, Others, UnitHash, Wants};
+use plumb_plan::{Claim, FieldChange, Operation, Others, Plan, UnitHash, Wants};
 use plumb_unit::{NodeKey, Revisions};
 
 use super::keep::Beside;
@@ -43,11 +43,27 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    pub(crate) fn of(holds: &[plumb_plan::Hold], adoptions: &[plumb_cluster::Adoption]) -> Self {
-        let digests: BTreeSet<Digest> = holds.iter().map(|hold| hold.digest).collect();
-        let names: Vec<String> = adoptions.iter().map(|adoption| format!("{} {:?} {:?}", adoption.key, adoption.managers, adoption.fields)).collect();
-        let parts = digests.iter().map(|digest| digest.0.as_slice()).chain(names.iter().map(String::as_bytes));
-        Self { digest: Digest::of_parts(parts), holds: digests, adoptions: adoptions.iter().map(|adoption| adoption.key.clone()).collect() }
+    /// Takes a plan as it would be without any approval: what it holds back, and what it would delete without asking.
+    pub(crate) fn of(plan: &Plan) -> Self {
+        let holds: BTreeSet<Digest> = plan.holds.iter().map(|hold| hold.digest).collect();
+        let deletes = plan.operations().filter_map(|operation| match operation {
+            Operation::Delete { key, uid, .. } => Some(format!("delete {key} {uid}")),
+            _ => None,
+        });
+        let deletes: BTreeSet<String> = deletes.collect();
+        let parts = holds.iter().map(|digest| digest.0.as_slice()).chain(deletes.iter().map(String::as_bytes));
+        Self { digest: Digest::of_parts(parts), holds, adoptions: BTreeSet::new() }
+    }
+
+    /// Returns it with objects that somebody else manages.
+    pub(crate) fn with(&self, adoptions: &[Adoption]) -> Self {
+        let names: Vec<String> = adoptions.iter().map(|adoption| format!("adopt {} {:?} {:?}", adoption.key, adoption.managers, adoption.fields)).collect();
+        let parts = std::iter::once(self.digest.0.as_slice()).chain(names.iter().map(String::as_bytes));
+        Self {
+            digest: Digest::of_parts(parts),
+            holds: self.holds.clone(),
+            adoptions: adoptions.iter().map(|adoption| adoption.key.clone()).collect(),
+        }
     }
 }
 

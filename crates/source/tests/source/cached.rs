@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use plumb_plane::git::HttpOptions;
-use plumb_source::{Cache, CacheOptions, FetchError, Limits};
+use plumb_source::{Cache, CacheOptions, FetchClass, FetchError, Limits, classify};
 use plumb_unit::GitRef;
 
 use crate::{Stage, bearer, branch, open, read, soon, source};
@@ -25,8 +25,7 @@ pub(crate) fn repository(stage: &Stage) -> PathBuf {
 pub(crate) fn git(repository: &Path, arguments: &[&str]) -> String {
     let output = Command::new("git").arg("--git-dir").arg(repository).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    format!("{}\n", String::from_utf8(output.stdout).unwrap()).trim_start().replace("\n\n", "\n").trim_end_matches('\n').to_owned()
-        + if arguments.contains(&"-v") { "\n" } else { "" }
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }
 
 #[test]
@@ -112,20 +111,38 @@ fn what_a_killed_process_leaves_behind_does_no_harm() {
     // Killed while it wrote a new generation, while it took a pack in, and before it noted a commit as whole.
     let url_folder = fs::read_dir(folder.path().join("cache/0")).unwrap().next().unwrap().unwrap().path();
     fs::create_dir_all(url_folder.join("2/objects/pack")).unwrap();
-    fs::write(url_folder.join("1/objects/pack/.tmp-left"), "half").unwrap();
+    fs::write(url_folder.join("1/objects/pack/.tmpleft"), "half").unwrap();
+    fs::create_dir(url_folder.join(".tmpleft")).unwrap();
     fs::write(url_folder.join("1/shallow"), "").unwrap();
     let cache = open(&folder.path().join("cache"), Limits::default());
     let fetched = cache.fetch(&source, None, &soon()).unwrap();
     assert_eq!(read(&fetched.snapshot, "a").as_deref(), Some("1"));
-    assert!(!url_folder.join("2").exists());
+    for gone in ["2", ".tmpleft", "1/objects/pack/.tmpleft"] {
+        assert!(!url_folder.join(gone).exists(), "{gone}");
+    }
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_not_the_servers_fault() {
+    let stage = Stage::new();
+    stage.push("a", "1");
+    stage.main();
+    stage.push("a", "2");
+    let packs = repository(&stage).join("objects/pack");
+    fs::rename(&packs, stage.folder.path().join("packs")).unwrap();
+    fs::write(&packs, "").unwrap();
+    let error = stage.fetch(branch("main")).unwrap_err();
+    assert!(matches!(error, FetchError::Cache { .. }), "{error:?}");
+    assert_eq!(classify(&error), FetchClass::Local);
+    fs::remove_file(&packs).unwrap();
+    fs::rename(stage.folder.path().join("packs"), &packs).unwrap();
+    assert_eq!(read(&stage.main(), "a").as_deref(), Some("2"));
 }
 
 #[test]
 fn damage_on_disk_is_noticed() {
     let stage = Stage::new();
-    // Too random to be compressed: each byte of the pack matters.
-    let noise: String = (0..4000_u32).map(|n| char::from(33 + (n.wrapping_mul(2_654_435_761) >> 24) as u8 % 90)).collect();
-    stage.push("a", &noise);
+    stage.push("a", &crate::noise(4000));
     let snapshot = stage.main();
     let pack = fs::read_dir(repository(&stage).join("objects/pack")).unwrap().map(|file| file.unwrap().path());
     let pack = pack.into_iter().find(|file| file.extension().is_some_and(|extension| extension == "pack")).unwrap();

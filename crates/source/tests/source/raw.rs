@@ -90,9 +90,10 @@ fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
 fn forward(to: &str, request: &Request, keep: impl Fn(&str) -> bool) -> Vec<u8> {
     let host = to.trim_start_matches("http://").split('/').next().unwrap();
     let mut stream = TcpStream::connect(host).unwrap();
-    let own = |line: &&String| !line.to_lowercase().starts_with("host:") && !line.to_lowercase().starts_with("connection:") && keep(line);
+    let replaced = ["host:", "connection:", "content-length:"];
+    let own = |line: &&String| !replaced.iter().any(|name| line.to_lowercase().starts_with(name)) && keep(line);
     let mut head: Vec<_> = request.head.iter().filter(own).cloned().collect();
-    head.extend([format!("Host: {host}"), "Connection: close".to_owned()]);
+    head.extend([format!("Host: {host}"), "Connection: close".to_owned(), format!("Content-Length: {}", request.body.len())]);
     stream.write_all(format!("{}\r\n\r\n", head.join("\r\n")).as_bytes()).unwrap();
     stream.write_all(&request.body).unwrap();
     let mut answer = Vec::new();
@@ -147,7 +148,11 @@ fn answers_that_are_not_gits() {
     ] {
         let server = Server::start(move |_| answer("200 OK", headers, body));
         let error = fetch(&server.url(), Limits::default());
-        assert!(matches!(error, FetchError::Protocol { .. } | FetchError::Unreachable { .. }), "{}: {error:?}", String::from_utf8_lossy(body));
+        assert!(
+            matches!(error, FetchError::Protocol { .. } | FetchError::Unreachable { .. }),
+            "{}: {error:?}",
+            String::from_utf8_lossy(body)
+        );
     }
     let server = Server::start(|_| b"nothing like HTTP\r\n\r\n".to_vec());
     assert!(matches!(fetch(&server.url(), Limits::default()), FetchError::Protocol { .. } | FetchError::Unreachable { .. }));
@@ -156,9 +161,11 @@ fn answers_that_are_not_gits() {
 #[test]
 fn endless_answers_end() {
     let limits = Limits { listing_bytes: 10_000, ..Limits::default() };
-    let line = "0042f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0 refs/heads/aaaaaaaaaa\n";
-    assert_eq!(line.len(), 0x42);
-    let body = format!("001e# service=git-upload-pack\n0000{}", line.repeat(1000));
+    let line = "0043f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0 refs/heads/aaaaaaaaaa\n";
+    assert_eq!(line.len(), 0x43);
+    let first = "0044f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0 HEAD\0shallow agent=x/y\n";
+    assert_eq!(first.len(), 0x44);
+    let body = format!("001e# service=git-upload-pack\n0000{first}{}", line.repeat(1000));
     let headers = "Content-Type: application/x-git-upload-pack-advertisement\r\n";
     let server = Server::start(move |_| answer("200 OK", headers, body.as_bytes()));
     let error = fetch(&server.url(), limits);
@@ -232,9 +239,8 @@ fn the_older_protocol_is_spoken_too() {
 
 #[test]
 fn a_download_over_the_limit_or_cut_short() {
-    let noise: String = (0..200_000_u32).map(|n| char::from(33 + (n.wrapping_mul(2_654_435_761) >> 24) as u8 % 90)).collect();
     let stage = Stage::limited(HttpOptions::default(), Limits { pack_bytes: 20_000, ..Limits::default() });
-    stage.push("a", &noise);
+    stage.push("a", &crate::noise(200_000));
     let error = stage.fetch(branch("main")).unwrap_err();
     assert!(matches!(error, FetchError::TooLarge { limit: 20_000, .. }), "{error:?}");
 
@@ -263,7 +269,33 @@ fn a_download_over_the_limit_or_cut_short() {
     let error = cache.fetch(&source(&flipped.url(), branch("main")), None, &soon()).unwrap_err();
     assert!(matches!(error, FetchError::Corrupt { .. }), "{error:?}");
     // Nothing of it stays.
-    assert_eq!(cache.fetch(&source(&upstream, branch("main")), None, &soon()).unwrap().snapshot.revision().commit, stage.repo.head().unwrap());
+    assert_eq!(
+        cache.fetch(&source(&upstream, branch("main")), None, &soon()).unwrap().snapshot.revision().commit,
+        stage.repo.head().unwrap()
+    );
+}
+
+#[test]
+fn a_server_that_leaves_files_out() {
+    let stage = Stage::new();
+    let commit = stage.push("a", "1");
+    crate::cached::git(&stage.server.path("team/shop"), &["config", "uploadpack.allowFilter", "true"]);
+    let upstream = stage.server.url("team/shop");
+    let base = upstream.trim_end_matches("/team/shop.git").to_owned();
+    let server = Server::start(move |request| {
+        let mut request = request.clone();
+        let done = b"0009done\n";
+        if let Some(at) = request.body.windows(done.len()).position(|word| word == done) {
+            request.body.splice(at..at, b"0015filter blob:none\n".iter().copied());
+        }
+        forward(&base, &request, |_| true)
+    });
+    let cache = open(&stage.folder.path().join("second"), Limits::default());
+    for _ in 0..2 {
+        let error = cache.fetch(&source(&server.url(), branch("main")), None, &soon()).unwrap_err();
+        assert!(matches!(&error, FetchError::Corrupt { why, .. } if why.contains("missing")), "{error:?}");
+    }
+    assert_eq!(stage.main().revision().commit, commit);
 }
 
 #[test]

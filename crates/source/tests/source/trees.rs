@@ -116,6 +116,7 @@ fn links_in_circles_and_long_chains() {
     let mut entries: Vec<Raw<'_>> = vec![("120000", b"a", "b"), ("120000", b"b", "a")];
     // Each level doubles the work for who does not count.
     let bomb: Vec<(String, String)> = (0..30).map(|n| (format!("bomb{n:02}"), format!("bomb{:02}/bomb{:02}", n + 1, n + 1))).collect();
+    entries.push(("120000", b"bomb30", "."));
     entries.extend(bomb.iter().map(|(name, target)| ("120000", name.as_bytes(), target.as_str())));
     // The chain would take 1,000 objects made one by one; its last part is enough.
     entries.extend((900..1000).map(|n| ("120000", names[n].as_bytes(), targets[n].as_str())));
@@ -154,9 +155,23 @@ fn names_that_git_refuses() {
 #[test]
 fn trees_that_are_malformed_or_missing() {
     let stage = Stage::new();
+    // Git's own server would refuse to pack it.
+    let url = format!("file://{}", stage.repo.directory().display());
+    let serve = |commit: &str| {
+        fs::write(stage.repo.directory().join(".git/refs/heads/main"), format!("{commit}\n")).unwrap();
+        stage.cache.fetch(&crate::source(&url, branch("main")), None, &crate::soon()).unwrap_err()
+    };
     let garbage = stage.object("tree", b"100644 a\0short");
-    let error = stage.try_serve(&garbage);
-    assert!(error.is_err(), "{error:?}");
+    let blob = stage.object("blob", b"x");
+    for tree in [&garbage, &blob, &"7".repeat(40), &stage.tree(&[("40000", b"d", &garbage)]), &stage.tree(&[("40000", b"d", &blob)])] {
+        let commit = format!("tree {tree}\nauthor A <a@example.com> 1 +0000\ncommitter A <a@example.com> 1 +0000\n\nBroken\n");
+        let error = serve(&stage.object("commit", commit.as_bytes()));
+        assert!(matches!(error, FetchError::Corrupt { .. }), "{error:?}");
+    }
+    for commit in [stage.object("commit", b"nothing like a commit"), "7".repeat(40)] {
+        let error = serve(&commit);
+        assert!(matches!(error, FetchError::Corrupt { .. }), "{error:?}");
+    }
 }
 
 #[test]
