@@ -71,7 +71,11 @@ fn print_plan(printer: &Printer, format: Option<Format>, plan: &Plan) -> Done {
 fn describe(plan: &Plan, printer: &Printer) -> String {
     let mut out = String::new();
     for phase in &plan.phases {
-        let shown: Vec<(&str, Tone, &Operation)> = phase.operations.iter().filter_map(|operation| Some((operation_word(operation)?, operation_tone(operation), operation))).collect();
+        let shown: Vec<(&str, Tone, &Operation)> = phase
+            .operations
+            .iter()
+            .filter_map(|operation| Some((operation_word(operation)?, operation_tone(operation), operation)))
+            .collect();
         if shown.is_empty() {
             continue;
         }

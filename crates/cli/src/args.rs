@@ -316,4 +316,3 @@ impl From<LogLevel> for tracing::Level {
         }
     }
 }
-

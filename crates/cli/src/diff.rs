@@ -80,7 +80,8 @@ pub(crate) fn of_view(view: DiffView) -> Vec<Difference> {
 }
 
 async fn differences(one: &OneShot) -> Result<Vec<Difference>, Problem> {
-    let keys: Vec<(ObjectKey, String)> = one.manifests.iter().map(|manifest| (manifest.key.clone(), manifest.gvk.version.to_string())).collect();
+    let keys: Vec<(ObjectKey, String)> =
+        one.manifests.iter().map(|manifest| (manifest.key.clone(), manifest.gvk.version.to_string())).collect();
     let mut differences = Vec::new();
     let manager = UnitHash::of(&one.folder.unit.key).manager();
     for (manifest, live) in one.manifests.iter().zip(one.acting.live(&keys).await) {
@@ -94,12 +95,23 @@ async fn differences(one: &OneShot) -> Result<Vec<Difference>, Problem> {
         let applied = effective(&key, &wanted, &rules, Some(&live), &manager);
         let fields = diff_owned(&key, &live, &applied, one.schema.root(&manifest.gvk), &one.redactor);
         if !fields.is_empty() {
-            differences.push(Difference { key, change: "change".to_owned(), fields: fields.into_iter().map(Field::from).collect(), held: false });
+            differences.push(Difference {
+                key,
+                change: "change".to_owned(),
+                fields: fields.into_iter().map(Field::from).collect(),
+                held: false,
+            });
         }
     }
     let deletes = one.plan.operations().filter(|operation| matches!(operation, Operation::Delete { .. }));
-    differences.extend(deletes.map(|operation| Difference { key: operation.key().clone(), change: "delete".to_owned(), fields: Vec::new(), held: false }));
-    let held = one.plan.holds.iter().filter(|hold| matches!(hold.kind, HoldKind::Prune | HoldKind::Evidence)).flat_map(|hold| &hold.objects);
+    differences.extend(deletes.map(|operation| Difference {
+        key: operation.key().clone(),
+        change: "delete".to_owned(),
+        fields: Vec::new(),
+        held: false,
+    }));
+    let held =
+        one.plan.holds.iter().filter(|hold| matches!(hold.kind, HoldKind::Prune | HoldKind::Evidence)).flat_map(|hold| &hold.objects);
     differences.extend(held.map(|key| Difference { key: key.clone(), change: "delete".to_owned(), fields: Vec::new(), held: true }));
     differences.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(differences)
@@ -117,7 +129,11 @@ fn describe(differences: &[Difference], printer: &Printer) -> String {
         let _ = writeln!(out, "{} {}{held}", printer.paint(tone, sign), printer.paint(Tone::Strong, &difference.key.to_string()));
         for field in &difference.fields {
             let path = clean_line(&field.path);
-            let by = field.manager.as_deref().map(|manager| printer.paint(Tone::Faint, &format!("  ({})", clean_line(manager)))).unwrap_or_default();
+            let by = field
+                .manager
+                .as_deref()
+                .map(|manager| printer.paint(Tone::Faint, &format!("  ({})", clean_line(manager))))
+                .unwrap_or_default();
             let _ = writeln!(out, "    {path}: {} → {}{by}", words::value(field.old.as_ref()), words::value(field.new.as_ref()));
         }
     }

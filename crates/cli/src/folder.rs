@@ -96,7 +96,11 @@ fn default_name(place: &Path) -> Result<String, Problem> {
     let name: String = stem.map(|stem| stem.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
     let name = name.trim_matches(['-', '.']).to_owned();
-    if name.is_empty() { Err(Problem::usage(format!("`{}` gives no name", shown(place))).hint("Name the unit with `--name`.")) } else { Ok(name) }
+    if name.is_empty() {
+        Err(Problem::usage(format!("`{}` gives no name", shown(place))).hint("Name the unit with `--name`."))
+    } else {
+        Ok(name)
+    }
 }
 
 #[cfg(test)]

@@ -61,7 +61,11 @@ fn run(cli: &Cli, printer: &Printer) -> Done {
 
 /// Returns whether a path is meant: what lies here, and what nothing but a path can be written as.
 fn is_here(path: &str) -> bool {
-    Path::new(path).exists() || path.starts_with(['.', '/']) || path.matches('/').count() > 1 || path.ends_with(".yaml") || path.ends_with(".yml")
+    Path::new(path).exists()
+        || path.starts_with(['.', '/'])
+        || path.matches('/').count() > 1
+        || path.ends_with(".yaml")
+        || path.ends_with(".yml")
 }
 
 enum Threads {
@@ -86,7 +90,7 @@ fn json(value: &(impl serde::Serialize + ?Sized)) -> Value {
     serde_json::to_value(value).unwrap_or(Value::Null)
 }
 
-/// Returns an object with the version of its shape as first field.
+/// Returns an object with the version of its shape.
 fn with_version(value: Value) -> Value {
     let Value::Object(fields) = value else { return value };
     let mut versioned = serde_json::Map::from_iter([("version".to_owned(), Value::from(VERSION))]);

@@ -24,7 +24,8 @@ impl UnitName {
         }
         match (space, namespace) {
             (Some(space), Some(asked)) if space != asked => {
-                Err(Problem::usage(format!("`{text}` is in namespace `{space}`, but `-n` says `{asked}`")).hint("Leave one of the two out."))
+                Err(Problem::usage(format!("`{text}` is in namespace `{space}`, but `-n` says `{asked}`"))
+                    .hint("Leave one of the two out."))
             }
             (space, asked) => Ok(Self { namespace: space.or(asked).map(str::to_owned), name: name.to_owned() }),
         }
@@ -93,7 +94,9 @@ mod tests {
 
     fn pick(text: &str, namespace: Option<&str>) -> Result<String, String> {
         let name = UnitName::parse(text, namespace).map_err(|problem| problem.message)?;
-        name.pick(&UNITS).map(|(namespace, name)| format!("{namespace}/{name}")).map_err(|problem| format!("{} {}", problem.message, problem.hints.join(" ")))
+        name.pick(&UNITS)
+            .map(|(namespace, name)| format!("{namespace}/{name}"))
+            .map_err(|problem| format!("{} {}", problem.message, problem.hints.join(" ")))
     }
 
     #[test]

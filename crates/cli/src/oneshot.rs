@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use plumb_build::{Built, report};
 use plumb_cluster::{Acting, Cluster, ConnectOptions, Inventories, InventoryRecord, KubeconfigSource};
-use plumb_manifest::{Digest, Manifest, ObjectKey, Scope};
+use plumb_manifest::{Manifest, ObjectKey, Scope};
 use plumb_plan::{BuildFacts, Claim, GroupSums, Hold, HoldKind, Intent, Plan, PlanInput, Redactor, Rules, SyncScope, Wants};
 use plumb_schema::Schema;
 use plumb_world::Diagnostic;
@@ -63,9 +63,8 @@ pub(crate) async fn prepare(printer: &Printer, global: &Global, ask: Ask<'_>) ->
     let key = &folder.unit.key;
     let record = loaded.records.iter().find(|record| record.unit == *key).cloned().unwrap_or_else(|| InventoryRecord::empty(key.clone()));
     let others = others(&loaded.records, key, &manifests, ask.adopt);
-    let rules = Rules::compile(&folder.unit.policy.field_rules).map_err(|errors| {
-        Problem::new(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-    })?;
+    let rules = Rules::compile(&folder.unit.policy.field_rules)
+        .map_err(|errors| Problem::new(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
     let facts = acting.facts(key, &manifests, &record.inventory, &rules, &schema).await.map_err(|error| cluster_problem(&error))?;
     let build = BuildFacts { incomplete: None, evidence: vec![folder.evidence(&built)], declaration_changed: false };
     let mut approvals = BTreeSet::new();
@@ -133,7 +132,9 @@ async fn settle(printer: &Printer, acting: &Acting, built: &Built, schema: &mut 
                 }
                 settled.push(Arc::new(now));
             }
-            Err(error) if plumb_cluster::classify(&error) == plumb_cluster::Class::NotFound => errors.push(plumb_build::unknown_kind(manifest)),
+            Err(error) if plumb_cluster::classify(&error) == plumb_cluster::Class::NotFound => {
+                errors.push(plumb_build::unknown_kind(manifest))
+            }
             Err(error) => return Err(cluster_problem(&error)),
         }
     }
@@ -141,7 +142,12 @@ async fn settle(printer: &Printer, acting: &Acting, built: &Built, schema: &mut 
 }
 
 /// Returns what other one-shot units own. Whether they still want it is not known here, for their folders are not read: with `adopt` they do not.
-fn others(records: &[InventoryRecord], unit: &plumb_unit::NodeKey, manifests: &[Arc<Manifest>], adopt: bool) -> BTreeMap<ObjectKey, Vec<Claim>> {
+fn others(
+    records: &[InventoryRecord],
+    unit: &plumb_unit::NodeKey,
+    manifests: &[Arc<Manifest>],
+    adopt: bool,
+) -> BTreeMap<ObjectKey, Vec<Claim>> {
     let wanted: BTreeSet<&ObjectKey> = manifests.iter().map(|manifest| &manifest.key).collect();
     let wants = if adopt { Wants::No } else { Wants::Unknown };
     let mut claims: BTreeMap<ObjectKey, Vec<Claim>> = BTreeMap::new();
@@ -163,9 +169,4 @@ pub(crate) fn cluster_problem(error: &plumb_cluster::ClusterError) -> Problem {
         Class::Setup => problem.hint("`--kubeconfig FILE` and `--context NAME` say which cluster is meant."),
         _ => problem,
     }
-}
-
-/// Returns a digest as people compare it.
-pub(crate) fn short(digest: Digest) -> String {
-    digest.to_string().chars().take(12).collect()
 }

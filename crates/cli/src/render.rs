@@ -22,7 +22,9 @@ pub(crate) fn run(printer: &Printer, global: &Global, args: &PathArgs) -> Done {
                 printer.line(&manifest.key.to_string())?;
             }
         }
-        Some(format @ (Format::Json | Format::Yaml)) => printer.document(format, &Value::Array(versioned(plumb_build::rendered_objects(&built))))?,
+        Some(format @ (Format::Json | Format::Yaml)) => {
+            printer.document(format, &Value::Array(versioned(plumb_build::rendered_objects(&built))))?
+        }
     }
     Ok(DONE)
 }

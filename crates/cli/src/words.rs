@@ -81,7 +81,11 @@ pub(crate) fn value(value: Option<&Value>) -> String {
 
 /// Returns the start of a text, and a sign where something is left out.
 pub(crate) fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most { text.to_owned() } else { format!("{}…", text.chars().take(most.saturating_sub(1)).collect::<String>()) }
+    if text.chars().count() <= most {
+        text.to_owned()
+    } else {
+        format!("{}…", text.chars().take(most.saturating_sub(1)).collect::<String>())
+    }
 }
 
 /// Returns the first line of a text.

@@ -13,8 +13,8 @@ use tokio::time::Instant;
 
 use crate::Acting;
 use crate::cluster::read_value;
+use crate::entry::Sent;
 use crate::error::{Class, ClusterError, Refusal, classify};
-use crate::index::Sent;
 use crate::managed;
 use crate::rate::backoff;
 use crate::resource::{Resource, segment};

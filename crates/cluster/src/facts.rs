@@ -13,8 +13,9 @@ use serde_json::Value;
 
 use crate::Acting;
 use crate::delete::gvk_of;
+use crate::entry::{Covers, Entry};
 use crate::error::ClusterError;
-use crate::index::{Covers, Entry, Index};
+use crate::index::Index;
 
 /// How long the first list of a kind is waited for before its objects are called unknown.
 const FIRST_LIST: Duration = Duration::from_secs(20);

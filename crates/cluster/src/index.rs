@@ -5,151 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use plumb_manifest::{Digest, Gvk, ObjectKey};
-use plumb_plan::{FieldChange, Health, HealthStatus, ObjectRules, Redactor, Settled, UnitHash, applied_fields, drift, health, read_stamps};
+use plumb_manifest::{Gvk, ObjectKey};
+use plumb_plan::{FieldChange, ObjectRules, Redactor, Settled, UnitHash};
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
 
+use crate::entry::{Covers, Entry, ObjectState, Sent, is_older, is_replicas, meaning};
 use crate::lines::{Head, head};
 use crate::locked;
-use crate::managed;
-
-/// What a watch or a failed look-up has to tell.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Observation {
-    /// All stamped objects of the kind are in the index: what is not there is not there.
-    Synced(Gvk),
-    /// The kind cannot be watched, and why; none: it can again. Its objects in the index are as they were last seen.
-    Trouble {
-        /// The kind.
-        gvk: Gvk,
-        /// Why.
-        message: Option<String>,
-    },
-    /// A stamped object that this process did not write.
-    Appeared {
-        /// What.
-        key: ObjectKey,
-        /// Whose its stamps say it is.
-        unit: Option<UnitHash>,
-    },
-    /// Fields are not what they were settled as.
-    Drifted {
-        /// What.
-        key: ObjectKey,
-        /// Whose.
-        unit: Option<UnitHash>,
-        /// Each field, with who changed it.
-        changes: Vec<FieldChange>,
-    },
-    /// The fields are again what they were settled as, and this process did not do it.
-    Restored {
-        /// What.
-        key: ObjectKey,
-        /// Whose.
-        unit: Option<UnitHash>,
-    },
-    /// An object is gone, or lost its stamp, and this process did not do it.
-    Deleted {
-        /// What.
-        key: ObjectKey,
-        /// Whose it was.
-        unit: Option<UnitHash>,
-        /// Its UID.
-        uid: String,
-    },
-    /// Nobody took observations for so long that some were dropped: everything is to be judged again.
-    Overflow,
-    /// An object does otherwise than before.
-    Health {
-        /// What.
-        key: ObjectKey,
-        /// Whose.
-        unit: Option<UnitHash>,
-        /// How it does.
-        health: Health,
-    },
-}
-
-/// How a stamped object is, as last seen.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ObjectState {
-    /// What.
-    pub key: ObjectKey,
-    /// Its UID.
-    pub uid: String,
-    /// The unit that its stamps name.
-    pub unit: Option<UnitHash>,
-    /// The manifest that its stamps name.
-    pub manifest: Option<Digest>,
-    /// How it does.
-    pub health: Health,
-    /// Where it is not as settled.
-    pub drift: Vec<FieldChange>,
-    /// Whether it is being deleted.
-    pub deleting: bool,
-}
-
-/// What is kept of one object.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    /// The API version at which its settled values were read.
-    pub(crate) version: Arc<str>,
-    pub(crate) uid: Box<str>,
-    pub(crate) resource_version: Box<str>,
-    pub(crate) unit: Option<UnitHash>,
-    pub(crate) manifest: Option<Digest>,
-    pub(crate) prune_disabled: bool,
-    pub(crate) deleting: bool,
-    pub(crate) health: HealthStatus,
-    pub(crate) message: Box<str>,
-    /// What the server settled our applied values as; none where no Apply entry of ours was found.
-    pub(crate) settled: Option<Settled>,
-    /// Paths that are somebody else's.
-    pub(crate) rules: Arc<ObjectRules>,
-    /// Whether an autoscaler sets its replicas, as last looked up.
-    pub(crate) scaled: bool,
-    /// Where the live object is not as settled; empty most of the time.
-    pub(crate) drift: Box<[FieldChange]>,
-    pub(crate) generation: Option<i64>,
-    /// Whether our entry covers the manifest that the stamp names.
-    pub(crate) covers: Covers,
-    content: Digest,
-    status: Digest,
-}
-
-impl Entry {
-    fn state(&self, key: &ObjectKey) -> ObjectState {
-        let (uid, drift) = (self.uid.to_string(), self.drift.to_vec());
-        ObjectState {
-            key: key.clone(),
-            uid,
-            unit: self.unit,
-            manifest: self.manifest,
-            health: self.health(),
-            drift,
-            deleting: self.deleting,
-        }
-    }
-
-    /// Returns whether nothing that a manifest can set differs.
-    pub(crate) fn same_content(&self, other: &Self) -> bool {
-        self.uid == other.uid && self.content == other.content
-    }
-
-    pub(crate) fn health(&self) -> Health {
-        Health { status: self.health, message: self.message.to_string() }
-    }
-}
-
-/// Whether our managedFields entry holds all that the manifest says.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Covers {
-    /// It does: this process applied it, or compared it.
-    Yes,
-    /// Not compared yet; the fieldsV1 of our entry, to be compared when the manifest is at hand.
-    Unproven(Option<Box<[u8]>>),
-}
+use crate::observation::Observation;
 
 /// What is kept of a kind.
 #[derive(Clone, Debug, Default)]
@@ -290,18 +154,7 @@ impl Index {
         sent: &Sent<'_>,
     ) -> Result<Arc<Entry>, serde_json::Error> {
         let head = head(answer)?;
-        let manager = sent.unit.manager();
-        let settled = Settled::read(key, sent.object, live, &manager, &self.redactor).ok();
-        let how = health(live);
-        let entry = Entry {
-            version: gvk.version.clone(),
-            settled,
-            rules: sent.rules.clone(),
-            scaled: sent.scaled,
-            drift: Box::default(),
-            covers: Covers::Yes,
-            ..Entry::plain(&head, live, how)
-        };
+        let entry = Entry::answered(gvk, key, &head, live, sent, &self.redactor);
         let copy = Arc::new(entry.clone());
         let mut state = locked(&self.state);
         if state.objects.get(key).is_none_or(|known| !is_older(&entry.resource_version, &known.resource_version)) {
@@ -375,7 +228,7 @@ impl Index {
 
     fn changed(&self, gvk: &Gvk, key: &ObjectKey, head: &Head<'_>, live: &Value, object: &[u8]) {
         let before = self.get(key).filter(|entry| *entry.uid == *head.meta.uid);
-        let entry = self.fresh(gvk, key, head, live, before.as_ref());
+        let entry = Entry::seen(gvk, key, head, live, before.as_ref(), &self.redactor);
         if entry.version != gvk.version {
             // Another version of the same object: the watch of the version that it was applied at tells.
             return;
@@ -452,83 +305,6 @@ impl Index {
         }
         state.kinds.remove(gvk);
     }
-
-    /// Makes an entry of a live object that a watch told of. Values that were settled before stand while unit and manifest are the same.
-    fn fresh(&self, gvk: &Gvk, key: &ObjectKey, head: &Head<'_>, live: &Value, before: Option<&Entry>) -> Entry {
-        let plain = Entry::plain(head, live, health(live));
-        let manager = plain.unit.map(|unit| unit.manager()).unwrap_or_default();
-        let standing = before.filter(|entry| entry.unit == plain.unit && entry.manifest == plain.manifest && entry.settled.is_some());
-        let applied_at = managed::own(live, &manager).and_then(|entry| entry.version.rsplit('/').next().map(Arc::from));
-        let version = applied_at.or_else(|| before.map(|entry| entry.version.clone())).unwrap_or_else(|| gvk.version.clone());
-        if let Some(standing) = standing {
-            let Some(settled) = &standing.settled else { return plain };
-            let mut changes = drift(key, settled, live, &manager, &standing.rules, &self.redactor);
-            if standing.scaled {
-                changes.retain(|change| !is_replicas(change));
-            }
-            return Entry {
-                version,
-                settled: Some(settled.clone()),
-                rules: standing.rules.clone(),
-                scaled: standing.scaled,
-                drift: changes.into(),
-                covers: standing.covers.clone(),
-                ..plain
-            };
-        }
-        // Seen for the first time, or applied by another process: what is ours now is as it was applied, and what is not is told when the
-        // manifest is at hand. The live object stands in for the manifest.
-        let fields = applied_fields(live, &manager).map(|fields| fields.to_string().into_bytes().into_boxed_slice());
-        let settled = Settled::read(key, live, live, &manager, &self.redactor).ok();
-        let scaled = before.is_some_and(|entry| entry.scaled);
-        Entry { version, settled, scaled, covers: Covers::Unproven(fields), ..plain }
-    }
-}
-
-/// Returns whether a change is one of a workload's number of replicas.
-pub(crate) fn is_replicas(change: &FieldChange) -> bool {
-    use plumb_manifest::Segment::Key;
-    matches!(change.path.0.as_slice(), [Key(spec), Key(replicas)] if spec == "spec" && replicas == "replicas")
-}
-
-/// What was sent in an apply.
-pub(crate) struct Sent<'a> {
-    pub(crate) unit: UnitHash,
-    /// The object, with its stamps.
-    pub(crate) object: &'a Value,
-    pub(crate) rules: Arc<ObjectRules>,
-    pub(crate) scaled: bool,
-}
-
-impl Entry {
-    fn plain(head: &Head<'_>, live: &Value, health: Health) -> Self {
-        let stamps = read_stamps(live);
-        Self {
-            version: Arc::from(""),
-            uid: head.meta.uid.as_ref().into(),
-            resource_version: head.meta.version.as_ref().into(),
-            unit: stamps.unit,
-            manifest: stamps.manifest,
-            prune_disabled: stamps.prune_disabled,
-            deleting: head.meta.deleting,
-            health: health.status,
-            message: health.message.into(),
-            settled: None,
-            rules: no_rules(),
-            scaled: false,
-            drift: Box::default(),
-            generation: head.meta.generation,
-            covers: Covers::Unproven(None),
-            content: head.content,
-            status: head.status,
-        }
-    }
-}
-
-/// One empty set of rules for all objects that have none.
-pub(crate) fn no_rules() -> Arc<ObjectRules> {
-    static NONE: std::sync::LazyLock<Arc<ObjectRules>> = std::sync::LazyLock::new(Arc::default);
-    NONE.clone()
 }
 
 /// The objects of a kind, in key order: keys sort by group and kind first.
@@ -552,23 +328,6 @@ fn gone(state: &mut State, key: &ObjectKey, head: &Head<'_>) -> Option<Observati
     Some(Observation::Deleted { key: key.clone(), unit: entry.unit, uid: entry.uid.into() })
 }
 
-/// Returns what a change from one entry to the next means.
-fn meaning(key: &ObjectKey, before: Option<&Entry>, now: &Entry) -> Vec<Observation> {
-    let unit = now.unit;
-    let Some(before) = before else { return vec![Observation::Appeared { key: key.clone(), unit }] };
-    let mut means = Vec::new();
-    if before.health != now.health || before.message != now.message {
-        means.push(Observation::Health { key: key.clone(), unit, health: now.health() });
-    }
-    if before.drift != now.drift {
-        let (key, changes) = (key.clone(), now.drift.to_vec());
-        means.push(if changes.is_empty() { Observation::Restored { key, unit } } else { Observation::Drifted { key, unit, changes } });
-    } else if (before.unit, before.manifest) != (now.unit, now.manifest) {
-        means.push(Observation::Appeared { key: key.clone(), unit });
-    }
-    means
-}
-
 fn wake(state: &mut State, key: &ObjectKey) {
     for waiter in state.waiters.get(key).into_iter().flatten() {
         waiter.notify_one();
@@ -580,14 +339,6 @@ fn wake_kind(state: &mut State, gvk: &Gvk) {
         if key.group == gvk.group && key.kind == gvk.kind {
             waiters.iter().for_each(|waiter| waiter.notify_one());
         }
-    }
-}
-
-/// Returns whether one resourceVersion is older than another. Since Kubernetes 1.35 they are comparable integers; before, they were too.
-pub(crate) fn is_older(one: &str, other: &str) -> bool {
-    match (one.parse::<u64>(), other.parse::<u64>()) {
-        (Ok(one), Ok(other)) => one < other,
-        _ => false,
     }
 }
 
@@ -633,5 +384,112 @@ impl Drop for Listening {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::no_rules;
+    use plumb_manifest::Digest;
+    use plumb_plan::MANIFEST_ANNOTATION;
+    use plumb_unit::NodeKey;
+    use serde_json::json;
+
+    fn unit() -> NodeKey {
+        NodeKey::unit("main", "a", "shop")
+    }
+
+    fn object(version: u32, value: &str) -> Value {
+        let mut object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "a", "uid": "u"}, "data": {"key": value}});
+        plumb_plan::stamp(&mut object, &unit(), Digest::of(b"manifest"));
+        object["metadata"]["resourceVersion"] = version.to_string().into();
+        let annotations = json!({"f:plumb.dev/manifest": {}, "f:plumb.dev/owner": {}});
+        object["metadata"]["managedFields"] = json!([{"manager": UnitHash::of(&unit()).manager(), "operation": "Apply", "apiVersion": "v1",
+            "fieldsV1": {"f:data": {"f:key": {}}, "f:metadata": {"f:annotations": annotations}}}]);
+        object
+    }
+
+    struct Bench {
+        index: Arc<Index>,
+        key: ObjectKey,
+        gvk: Gvk,
+        seen: mpsc::Receiver<Observation>,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let index = Arc::new(Index::new(Redactor::new([0; 32])));
+            let seen = index.observe();
+            Self { index, key: ObjectKey::new("", "ConfigMap", Some("a"), "x"), gvk: Gvk::new("v1", "ConfigMap"), seen }
+        }
+
+        fn answered(&self, version: u32, value: &str) {
+            let live = object(version, value);
+            let sent = Sent { unit: UnitHash::of(&unit()), object: &live, rules: no_rules(), scaled: false };
+            self.index.applied(&self.gvk, &self.key, live.to_string().as_bytes(), &live, &sent).expect("answer");
+        }
+
+        fn watched(&mut self, object: &Value) -> Vec<Observation> {
+            self.index.event(&self.gvk, &self.key, false, object.to_string().as_bytes()).expect("event");
+            self.told()
+        }
+
+        fn told(&mut self) -> Vec<Observation> {
+            std::iter::from_fn(|| self.seen.try_recv().ok()).collect()
+        }
+    }
+
+    #[test]
+    fn our_own_write_is_no_drift_whichever_way_it_is_told_first() {
+        let mut bench = Bench::new();
+        bench.answered(1, "one");
+        // The watch first.
+        let flight = bench.index.flight(&bench.key);
+        assert_eq!(bench.watched(&object(2, "two")), []);
+        bench.answered(2, "two");
+        drop(flight);
+        assert_eq!(bench.told(), []);
+        // The answer first.
+        bench.answered(4, "four");
+        assert_eq!(bench.watched(&object(3, "three")), [], "older than the answer");
+        assert_eq!(bench.watched(&object(4, "four")), []);
+    }
+
+    #[test]
+    fn a_change_during_our_write_is_drift_after_it() {
+        let mut bench = Bench::new();
+        let flight = bench.index.flight(&bench.key);
+        bench.answered(1, "one");
+        assert_eq!(bench.watched(&object(2, "theirs")), []);
+        drop(flight);
+        let told = bench.told();
+        assert!(matches!(&told[..], [Observation::Drifted { changes, .. }] if changes.len() == 1), "{told:?}");
+        assert!(matches!(bench.watched(&object(3, "one"))[..], [Observation::Restored { .. }]));
+    }
+
+    #[test]
+    fn stamps_that_somebody_changed_are_told_to_who_lost_them() {
+        let mut bench = Bench::new();
+        bench.answered(1, "one");
+        let mut edited = object(2, "one");
+        edited["metadata"]["annotations"][MANIFEST_ANNOTATION] = Digest::of(b"other").to_string().into();
+        edited["metadata"]["managedFields"][0]["fieldsV1"]["f:metadata"] = json!({});
+        assert!(matches!(bench.watched(&edited)[..], [Observation::Drifted { .. }]));
+        let mut unstamped = object(3, "one");
+        unstamped["metadata"]["labels"]["plumb.dev/unit"] = "0000000000000000".into();
+        let told = bench.watched(&unstamped);
+        assert!(matches!(&told[..], [Observation::Deleted { unit: Some(lost), .. }, ..] if *lost == UnitHash::of(&unit())), "{told:?}");
+    }
+
+    #[test]
+    fn a_slow_observer_is_told_that_it_missed_something() {
+        let mut bench = Bench::new();
+        for _ in 0..MAX_WAITING + 10 {
+            bench.index.tell(Observation::Synced(bench.gvk.clone()));
+        }
+        assert!(bench.told().len() < MAX_WAITING);
+        bench.index.tell(Observation::Synced(bench.gvk.clone()));
+        assert_eq!(bench.told(), [Observation::Overflow, Observation::Synced(bench.gvk.clone())]);
     }
 }

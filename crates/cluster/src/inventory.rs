@@ -77,6 +77,8 @@ struct Stored {
     parts: Vec<String>,
 }
 
+type WiredItem = (String, String, Option<String>, String, String, Option<String>, String);
+
 #[derive(Serialize, Deserialize)]
 struct Wired {
     form: u32,
@@ -90,7 +92,7 @@ struct Wired {
     #[serde(default)]
     evidence: Vec<(String, String)>,
     /// Group, kind, namespace, name, version, UID, manifest.
-    items: Vec<(String, String, Option<String>, String, String, Option<String>, String)>,
+    items: Vec<WiredItem>,
 }
 
 #[derive(Deserialize)]

@@ -18,7 +18,7 @@ impl Cluster {
     /// Returns how a stamped object does as last seen, without a request.
     pub fn health(&self, key: &ObjectKey) -> Health {
         let index = self.index();
-        index.with(key, |entry| entry.map(crate::index::Entry::health)).unwrap_or_else(|| {
+        index.with(key, |entry| entry.map(crate::entry::Entry::health)).unwrap_or_else(|| {
             if index.lists(key) {
                 Health::missing()
             } else {

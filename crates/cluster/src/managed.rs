@@ -85,7 +85,7 @@ pub(crate) fn merged(live: &Value, own_manager: &str, version: &str, taken: impl
     }
     let is_own = |entry: &Entry<'_>| entry.manager == own_manager && entry.operation == "Apply" && entry.subresource.is_empty();
     let mut list: Vec<Value> =
-        entries(live).filter(|entry| !is_taken(entry) && !(is_own(entry) && fields.is_some())).map(|entry| entry.whole.clone()).collect();
+        entries(live).filter(|entry| !(is_taken(entry) || is_own(entry) && fields.is_some())).map(|entry| entry.whole.clone()).collect();
     if let Some(fields) = fields {
         let mut entry =
             json!({"manager": own_manager, "operation": "Apply", "apiVersion": version, "fieldsType": "FieldsV1", "fieldsV1": fields});

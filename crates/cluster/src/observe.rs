@@ -14,10 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Cluster;
 use crate::cluster::WeakCluster;
+use crate::entry::{ObjectState, is_replicas};
 use crate::error::{Class, ClusterError, Refusal, classify};
-use crate::index::{IndexSize, ObjectState, Observation, is_replicas};
+use crate::index::IndexSize;
 use crate::lines::{Lines, Page, WatchLine, head};
 use crate::locked;
+use crate::observation::Observation;
 use crate::rate::{backoff, fraction};
 use crate::resource::{Resource, segment};
 use crate::wire::{ActAs, Call, Reach};

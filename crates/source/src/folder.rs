@@ -63,6 +63,10 @@ impl Nodes for Disk {
 
     fn child(&self, folder: &Node, name: &str, at: &RelPath) -> Result<Option<(EntryKind, Node)>, WorldError> {
         let Node::Open(folder) = folder else { return Ok(None) };
+        if name == ".git" {
+            // As in a snapshot, which has none.
+            return Ok(None);
+        }
         let kind = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => kind(&stat),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG) => return Ok(None),

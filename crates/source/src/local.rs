@@ -78,19 +78,25 @@ impl Local {
         Ok(found.filter(|found| found.name.as_bstr() == name).map(|found| found.target))
     }
 
-    /// Returns all branches and tags.
+    /// Returns all branches and tags. One that is broken is passed over, as servers do, unless there is no other.
     pub(crate) fn list(&self) -> Result<Vec<Listed>, FetchError> {
         let broken = |error: &(dyn std::error::Error + 'static)| self.corrupt(chain(error));
         let platform = self.refs.iter().map_err(|error| broken(&error))?;
-        let mut listed = Vec::new();
+        let (mut listed, mut unusable) = (Vec::new(), None);
         for reference in platform.all().map_err(|error| broken(&error))? {
             let reference = reference.map_err(|error| broken(&error))?;
             let Ok(name) = std::str::from_utf8(reference.name.as_bstr()) else { continue };
             if name.starts_with("refs/heads/") || name.starts_with("refs/tags/") {
-                listed.extend(self.find(name)?);
+                match self.find(name) {
+                    Ok(found) => listed.extend(found),
+                    Err(error) => unusable = Some(error),
+                }
             }
         }
-        Ok(listed)
+        match unusable {
+            Some(error) if listed.is_empty() => Err(error),
+            _ => Ok(listed),
+        }
     }
 
     fn peel(&self, mut id: ObjectId) -> Result<ObjectId, FetchError> {

@@ -137,6 +137,8 @@ impl<'t> Builder<'t> {
 
     /// Makes a null that has no text.
     pub(crate) fn absent(&mut self, at: u32) -> Scanned<()> {
+        // A mark at the end of the stream may lie on the line break that go-yaml adds there.
+        let at = at.min(self.source.len() as u32);
         let text = TextRef { at, len: 0, cooked: false };
         self.resolved(Resolved::Null, Style::Plain, (at, at), text, flag::ABSENT, true)
     }
@@ -233,12 +235,12 @@ impl<'t> Builder<'t> {
         let tag = if properties.tag.is_empty() {
             0
         } else {
-            let known = self.arena.tags.iter().rposition(|tag| *tag == properties.tag).filter(|at| at + MAX_TAG_SEARCH > self.arena.tags.len());
-            known.unwrap_or_else(|| {
-                self.arena.tags.push(properties.tag.clone());
-                self.arena.tags.len() - 1
-            }) as u32
-                + 1
+            let tags = &mut self.arena.tags;
+            let known = tags.iter().rev().take(MAX_TAG_SEARCH).position(|tag| *tag == properties.tag);
+            if known.is_none() {
+                tags.push(properties.tag.clone());
+            }
+            (tags.len() - known.unwrap_or(0)) as u32
         };
         let anchor = properties.anchor.map_or((0, 0), |name| (name.at, name.at + name.len));
         self.arena.props.push(Props { node: id, start: properties.start, anchor, tag });

@@ -258,7 +258,8 @@ impl<'t> Parser<'t> {
             TokenKind::BlockMappingStart if block => (State::BlockMappingFirstKey, true, Style::Block),
             _ if properties.is_some() => {
                 self.pop_state();
-                let empty = Token::new(TokenKind::Scalar, token.start, token.start);
+                let end = token.start.min(self.scanner.src.len() as u32);
+                let empty = Token::new(TokenKind::Scalar, end, end);
                 return self.builder.scalar(&empty, "", properties);
             }
             _ => return Err(Fault::parser(token.start, start, "did not find expected node content")),

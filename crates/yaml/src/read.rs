@@ -78,15 +78,20 @@ impl Run<'_> {
     /// Notes why the document at hand cannot be read, and goes to the next. Returns whether there is one.
     fn recover(&mut self, open: Option<u32>, fault: Box<Fault>) -> bool {
         let text = self.input.text.as_bytes();
-        let limited = fault.code == ErrorCode::Limit;
+        
         let ended = fault.problem as usize >= self.parser.scanner.src.len() || self.parser.scanner.byte() == 0;
         let fault = match self.broken_end() {
             Some(broken) if ended => broken,
             _ => fault,
         };
         let problem = (fault.problem as usize).min(text.len());
+        let last = match fault.code {
+            ErrorCode::Limit => true,
+            ErrorCode::Encoding => !self.input.readable_after(problem),
+            _ => false,
+        };
         let from = problem.max(self.parser.last_marker as usize + 1);
-        let next = if limited { None } else { next_marker(text, from) };
+        let next = if last { None } else { next_marker(text, from) };
         let start = open.unwrap_or(problem as u32).min(problem as u32);
         let end = next.unwrap_or(text.len()) as u32;
         self.failed.push((self.records.len(), fault));
@@ -97,9 +102,6 @@ impl Run<'_> {
         }
         let Some(next) = next else { return false };
         let problem_at = self.input.problem_from(next).map_or(text.len(), |(at, _)| at);
-        if next < problem && !self.input.readable_after(problem) {
-            return false;
-        }
         self.parser.scanner.restart(self.input, next, problem_at);
         self.parser.last_marker = next as u32;
         self.parser.restart();

@@ -1,6 +1,7 @@
 //! Owns the way from bytes to text: byte-order marks, UTF-16, and what Go's reader refuses.
 //! Bytes that are no UTF-8 are replaced one by one, so that offsets stay those of the input, and remembered as problems.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::limits::MAX_ENCODING_ERRORS;
@@ -17,6 +18,8 @@ pub(crate) struct Input {
     /// Line breaks are `\n` only: no `\r`, NEL, LS or PS anywhere.
     pub(crate) plain_breaks: bool,
     pub(crate) ascii: bool,
+    /// Where a control character was looked for last, and where it was found.
+    asked: Cell<Option<(usize, Option<usize>)>>,
 }
 
 const CONTROL: &str = "control characters are not allowed";
@@ -53,7 +56,7 @@ impl Input {
         let control = seen.scan(bytes, start);
         // The pass ends at a control character: what comes behind it was not seen.
         let (plain_breaks, ascii) = (control.is_none() && seen.plain_breaks(bytes), control.is_none() && !seen.high);
-        let mut input = Self { text, start, broken, first_problem: None, plain_breaks, ascii };
+        let mut input = Self { text, start, broken, first_problem: None, plain_breaks, ascii, asked: Cell::new(Some((start, control))) };
         input.first_problem = input.earlier(control, input.broken.first().copied());
         input
     }
@@ -87,6 +90,10 @@ impl Input {
         if !odd.is_empty() && problem.is_none() {
             problem = Some((text.len(), "incomplete UTF-16 character"));
         }
+        if problem.is_some() {
+            // Something must stand where the problem is.
+            text.push('?');
+        }
         Self::new(Arc::from(text), problem.into_iter().collect())
     }
 
@@ -96,9 +103,21 @@ impl Input {
         if first.0 >= from {
             return Some(first);
         }
-        let broken = self.broken.iter().copied().find(|(at, _)| *at >= from);
-        let before = &self.text.as_bytes()[..broken.map_or(self.text.len(), |(at, _)| at)];
-        self.earlier(Seen::default().scan(before, from), broken)
+        let broken = self.broken.get(self.broken.partition_point(|(at, _)| *at < from)).copied();
+        self.earlier(self.control_from(from), broken)
+    }
+
+    /// Returns the first control character from an offset on. Offsets rise, so that all questions together are one pass.
+    fn control_from(&self, from: usize) -> Option<usize> {
+        if let Some((asked, found)) = self.asked.get()
+            && asked <= from
+            && found.is_none_or(|found| found >= from)
+        {
+            return found;
+        }
+        let found = Seen::default().scan(self.text.as_bytes(), from);
+        self.asked.set(Some((from, found)));
+        found
     }
 
     /// Returns whether reading may go on behind the problem.
@@ -240,10 +259,10 @@ mod tests {
         check(b"\xff\xfea\0:\0", "a:", None);
         check(b"\xfe\xff\0a\0:", "a:", None);
         check(b"\xff\xfe\x3d\xd8\x00\xde", "😀", None);
-        check(b"\xff\xfea\0b", "a", Some((1, "incomplete UTF-16 character")));
-        check(b"\xff\xfe\x00\xdc", "", Some((0, "unexpected low surrogate area")));
-        check(b"\xff\xfe\x00\xd8a\0", "", Some((0, "expected low surrogate area")));
-        check(b"\xff\xfe\x00\xd8", "", Some((0, "incomplete UTF-16 surrogate pair")));
+        check(b"\xff\xfea\0b", "a?", Some((1, "incomplete UTF-16 character")));
+        check(b"\xff\xfe\x00\xdc", "?", Some((0, "unexpected low surrogate area")));
+        check(b"\xff\xfe\x00\xd8a\0", "?", Some((0, "expected low surrogate area")));
+        check(b"\xff\xfe\x00\xd8", "?", Some((0, "incomplete UTF-16 surrogate pair")));
     }
 
     #[test]

@@ -78,7 +78,7 @@ fn finish(problem: &mut Problem) {
 #[cfg(test)]
 mod tests {
     use plumb_build::report;
-    use plumb_world::{Diagnostic, FileTable, Span};
+    use plumb_world::{Diagnostic, FileTable, RelPath, SourceFile, Span};
 
     use super::*;
 
@@ -86,12 +86,11 @@ mod tests {
     fn a_rendered_report_is_taken_apart_again() {
         let mut files = FileTable::default();
         let text = "kind: Service\nspec:\n  greeting: a: b\n";
-        let file = files.add("main".into(), "main@sha1:4f0c".into(), "units/settings (old).yaml".parse_path(), text.as_bytes().into());
+        let path = RelPath::parse("units/settings (old).yaml").unwrap();
+        let file = files.add(SourceFile { source: "main".into(), revision: "main@sha1:4f0c".into(), path, text: text.as_bytes().into() });
         let at = |start: u32, end: u32| Span { file, start, end };
-        let diagnostics = [
-            Diagnostic::error("yaml-syntax", "mapping values are\nnot allowed here").at(at(34, 35), "here").at(at(22, 30), "the first one").hint("Quote the value.").hint("Or\nnot."),
-            Diagnostic::warning("no-place", "nothing to point at"),
-        ];
+        let syntax = Diagnostic::error("yaml-syntax", "mapping values are\nnot allowed here").at(at(34, 35), "here").at(at(22, 30), "the first one");
+        let diagnostics = [syntax.hint("Quote the value.").hint("Or\nnot."), Diagnostic::warning("no-place", "nothing to point at")];
         let problems = of(&report::render(&diagnostics, &files, "team-a/shop", false));
         assert_eq!(problems.len(), 2, "{problems:#?}");
         let first = &problems[0];

@@ -65,7 +65,9 @@ impl Remote<'_> {
             RequestState::Accepted | RequestState::Running | RequestState::Done => Ok(DONE),
             RequestState::Refused => problem("was refused"),
             RequestState::Failed => match problem("failed") {
-                Err(problem) => Err(problem.hint(format!("`plumb status {unit}` shows the whole error; the unit is tried again by itself."))),
+                Err(problem) => {
+                    Err(problem.hint(format!("`plumb status {unit}` shows the whole error; the unit is tried again by itself.")))
+                }
                 done => done,
             },
             RequestState::Cancelled => problem("was cancelled"),
@@ -80,12 +82,20 @@ fn describe(unit: &UnitRef, request: &RequestView, printer: &Printer) -> String 
         let _ = writeln!(out, "{text}");
     };
     match request.state {
-        RequestState::Accepted | RequestState::Running => line(format!("{unit} {} (request {})", accepted_word(request.kind), clean_line(&request.id))),
+        RequestState::Accepted | RequestState::Running => {
+            line(format!("{unit} {} (request {})", accepted_word(request.kind), clean_line(&request.id)))
+        }
         RequestState::Done => line(format!("{unit} {}", printer.paint(Tone::Good, done_word(request)))),
         RequestState::Refused | RequestState::Failed | RequestState::Cancelled => return out,
     }
     if let Some(plan) = &request.plan {
-        let parts = [(plan.applies, "to apply"), (plan.keeps, "as they are"), (plan.deletes, "to delete"), (plan.releases, "to release"), (plan.forgets, "to forget")];
+        let parts = [
+            (plan.applies, "to apply"),
+            (plan.keeps, "as they are"),
+            (plan.deletes, "to delete"),
+            (plan.releases, "to release"),
+            (plan.forgets, "to forget"),
+        ];
         let parts: Vec<String> = parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
         line(format!("  plan {}", if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") }));
     }

@@ -112,9 +112,13 @@ fn describe(sync: &SyncDetail, printer: &Printer, now_ms: u64) -> String {
     line("outcome", &printer.paint(outcome_tone(summary.outcome), &word(&summary.outcome)));
     line("revision", &revisions(&summary.revisions));
     if let Some(commit) = &summary.commit {
-        line("commit", &format!("{} {}", clean_line(&commit.subject), printer.paint(Tone::Faint, &format!("by {}", clean_line(&commit.author)))));
+        line(
+            "commit",
+            &format!("{} {}", clean_line(&commit.subject), printer.paint(Tone::Faint, &format!("by {}", clean_line(&commit.author)))),
+        );
     }
-    let reason = if let Trigger::Request { why: Some(why), .. } = &summary.trigger { format!(": {}", clean_line(why)) } else { String::new() };
+    let reason =
+        if let Trigger::Request { why: Some(why), .. } = &summary.trigger { format!(": {}", clean_line(why)) } else { String::new() };
     line("why", &format!("{}{reason}", trigger(&summary.trigger)));
     let took = moment::took(summary.ended_ms.saturating_sub(summary.started_ms));
     line("started", &format!("{} ago, took {took}", moment::age(summary.started_ms, now_ms)));
@@ -126,7 +130,8 @@ fn describe(sync: &SyncDetail, printer: &Printer, now_ms: u64) -> String {
     objects(&mut out, sync, printer);
     drift(&mut out, sync, printer);
     if !sync.phases.is_empty() {
-        let spans: Vec<String> = sync.phases.iter().map(|phase| format!("{} {}", clean_line(&phase.name), moment::took(phase.duration_ms))).collect();
+        let spans: Vec<String> =
+            sync.phases.iter().map(|phase| format!("{} {}", clean_line(&phase.name), moment::took(phase.duration_ms))).collect();
         let _ = writeln!(out, "\n  {:<10}{}", "stages", spans.join(", "));
     }
     section(&mut out, printer, "error", summary.error.as_deref());

@@ -54,7 +54,9 @@ impl Remote<'_> {
         let objects = if count == 1 { "1 object".to_owned() } else { format!("{count} objects") };
         let question = if orphan { format!("Let go of {objects} of {unit}?") } else { format!("Delete {objects} of {unit}?") };
         let answer = self.printer.ask(&question);
-        answer.ok_or_else(|| Problem::usage(format!("{unit} has {objects}, and there is nobody to ask")).hint("`--yes` deletes without asking."))
+        answer.ok_or_else(|| {
+            Problem::usage(format!("{unit} has {objects}, and there is nobody to ask")).hint("`--yes` deletes without asking.")
+        })
     }
 
     /// Syncs a unit, or says what that would do.

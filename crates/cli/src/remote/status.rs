@@ -172,7 +172,8 @@ mod tests {
     use super::*;
 
     fn unit(mut value: Value) -> UnitStatus {
-        let rest = json!({"namespace": "demo", "name": "hello", "target": {"cluster": "prod"}, "activity": {"state": "resting"}, "objects": 17});
+        let rest =
+            json!({"namespace": "demo", "name": "hello", "target": {"cluster": "prod"}, "activity": {"state": "resting"}, "objects": 17});
         for (name, default) in rest.as_object().unwrap() {
             value.as_object_mut().unwrap().entry(name).or_insert(default.clone());
         }

@@ -103,9 +103,7 @@ mod tests {
 
     #[test]
     fn a_tree_is_drawn_with_health() {
-        let node = |group: &str, kind: &str, name: &str, health: Value, children: Value| {
-            json!({"object": {"group": group, "kind": kind, "namespace": "hello", "name": name}, "health": health, "managed": true, "children": children})
-        };
+        let node = |group: &str, kind: &str, name: &str, health: Value, children: Value| json!({"object": {"group": group, "kind": kind, "namespace": "hello", "name": name}, "health": health, "managed": true, "children": children});
         let healthy = json!({"status": "Healthy"});
         let pod = node("", "Pod", "web-1-a", json!({"status": "Progressing"}), json!([]));
         let set = node("apps", "ReplicaSet", "web-1", healthy.clone(), json!([pod]));

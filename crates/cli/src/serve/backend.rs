@@ -9,8 +9,8 @@ use plumb_controller::core::{Gate, Order, Request, RequestId};
 use plumb_controller::{Change, Operator, UnitState};
 use plumb_manifest::{Digest, ObjectKey};
 use plumb_server::api::{
-    self, ApiError, ErrorCode, Info, ObjectEvent, OrderKind, Progress, RequestState, RequestView, StreamEvent, Tree, TreeNode, UnitFilter, UnitRef,
-    UnitView,
+    self, ApiError, ErrorCode, Info, ObjectEvent, OrderKind, Progress, RequestState, RequestView, StreamEvent, Tree, TreeNode, UnitFilter,
+    UnitRef, UnitView,
 };
 use plumb_server::{Backend, Caller};
 use plumb_store::{SyncDetail, SyncId, SyncSummary, Which};
@@ -45,7 +45,10 @@ impl OperatorBackend {
 
     fn acting(&self, state: &UnitState) -> Result<plumb_cluster::Acting, ApiError> {
         let cluster = state.cluster.as_deref().unwrap_or_default();
-        let acting = self.operator.acting(state).ok_or_else(|| ApiError::new(ErrorCode::Unavailable, format!("cluster `{cluster}` does not answer")))?;
+        let acting = self
+            .operator
+            .acting(state)
+            .ok_or_else(|| ApiError::new(ErrorCode::Unavailable, format!("cluster `{cluster}` does not answer")))?;
         acting.map_err(|error| unavailable(&error))
     }
 
@@ -63,7 +66,8 @@ impl OperatorBackend {
             api::Order::Reconcile | api::Order::Sync { revision: None, dry_run: false } => Order::Reconcile,
             api::Order::Sync { revision: None, dry_run: true } => Order::DryRun { revisions: None },
             api::Order::Sync { revision: Some(_), .. } => {
-                return Err(ApiError::unsupported("sync one revision of its source").hint("`plumb rollback --to COMMIT` brings back one that was synced before."));
+                return Err(ApiError::unsupported("sync one revision of its source")
+                    .hint("`plumb rollback --to COMMIT` brings back one that was synced before."));
             }
             api::Order::Suspend { for_ms } => Order::Suspend { until: for_ms.map(|ms| now_ms().saturating_add(ms)) },
             api::Order::Resume => Order::Resume,
@@ -77,7 +81,8 @@ impl OperatorBackend {
                 let orphans = state.unit.as_ref().is_some_and(|unit| unit.policy.on_delete == OnDelete::Orphan);
                 if orphan.is_some_and(|orphan| orphan != orphans) {
                     let wanted = if orphans { "delete" } else { "orphan" };
-                    return Err(ApiError::unsupported("go against a unit's own `policy.onDelete`").hint(format!("Declare `policy.onDelete: {wanted}` first.")));
+                    return Err(ApiError::unsupported("go against a unit's own `policy.onDelete`")
+                        .hint(format!("Declare `policy.onDelete: {wanted}` first.")));
                 }
                 Order::Delete
             }

@@ -74,11 +74,19 @@ fn start_log(printer: &Printer, args: &ServeArgs) {
 }
 
 fn options(global: &Global, args: &ServeArgs) -> Result<OperatorOptions, Problem> {
-    let contexts: Vec<Arc<str>> = args.clusters.iter().map(String::as_str).chain(global.context.as_deref().filter(|_| args.clusters.is_empty())).map(Arc::from).collect();
+    let contexts: Vec<Arc<str>> = args
+        .clusters
+        .iter()
+        .map(String::as_str)
+        .chain(global.context.as_deref().filter(|_| args.clusters.is_empty()))
+        .map(Arc::from)
+        .collect();
     if contexts.is_empty() {
         // An operator deletes things: which cluster it works on is said, never taken from whatever context happens to be current.
         let problem = Problem::usage("no cluster is named");
-        return Err(problem.hint("`--clusters CONTEXT` names the kubeconfig contexts to work on; `kubectl config get-contexts` lists them."));
+        return Err(
+            problem.hint("`--clusters CONTEXT` names the kubeconfig contexts to work on; `kubectl config get-contexts` lists them.")
+        );
     }
     if let Some(twice) = contexts.iter().enumerate().find(|(at, name)| contexts[..*at].contains(name)) {
         return Err(Problem::usage(format!("`--clusters` names `{}` twice", twice.1)));
@@ -98,7 +106,9 @@ fn options(global: &Global, args: &ServeArgs) -> Result<OperatorOptions, Problem
 }
 
 fn root_spec(args: &ServeArgs, text: &str) -> Result<RootSpec, Problem> {
-    let wrong = |error: &dyn std::error::Error| Problem { code: crate::problem::USAGE, ..Problem::of(error) }.hint("Write a root as `URL//PATH@REF`.");
+    let wrong = |error: &dyn std::error::Error| {
+        Problem { code: crate::problem::USAGE, ..Problem::of(error) }.hint("Write a root as `URL//PATH@REF`.")
+    };
     let mut root = RootSpec::parse(&args.installation, text).map_err(|error| wrong(&error))?.with_secret(args.root_credentials.as_deref());
     root.platform_account = args.platform_account;
     if !args.allow_namespace.is_empty() {
@@ -110,7 +120,9 @@ fn root_spec(args: &ServeArgs, text: &str) -> Result<RootSpec, Problem> {
 fn hook_secrets(args: &ServeArgs) -> Result<Vec<HookSecret>, Problem> {
     match (&args.hook_secret, args.listen) {
         (Some(path), Some(_)) => Ok(vec![HookSecret::from_file(path).map_err(|error| Problem::of(&error))?]),
-        (Some(_), None) => Err(Problem::usage("`--hook-secret` goes with `--listen`").hint("`--listen ADDRESS:PORT` takes push notifications.")),
+        (Some(_), None) => {
+            Err(Problem::usage("`--hook-secret` goes with `--listen`").hint("`--listen ADDRESS:PORT` takes push notifications."))
+        }
         (None, _) => Ok(Vec::new()),
     }
 }

@@ -65,7 +65,10 @@ fn step(event: &Event) -> Option<Progress> {
             Some(Progress::OperationEnded { object: view::object(key), result: entry.result, message })
         }
         Event::Waiting { objects, .. } => {
-            let one = |(key, health): &(_, plumb_plan::Health)| ObjectHealth { object: view::object(key), health: view::health(Some(health.clone())) };
+            let one = |(key, health): &(_, plumb_plan::Health)| ObjectHealth {
+                object: view::object(key),
+                health: view::health(Some(health.clone())),
+            };
             Some(Progress::Waiting { objects: objects.iter().map(one).collect() })
         }
         Event::PhaseStarted { .. } | Event::PhaseEnded { .. } => None,
@@ -79,7 +82,9 @@ pub(crate) fn everything(backend: &OperatorBackend, filter: UnitFilter) -> mpsc:
     let mut changes = backend.operator.changes();
     tokio::spawn(async move {
         for state in backend.operator.units() {
-            if filter.matches(&state.key.namespace, &state.key.name) && sender.send(StreamEvent::Unit { unit: Box::new(view::unit(&state)) }).await.is_err() {
+            if filter.matches(&state.key.namespace, &state.key.name)
+                && sender.send(StreamEvent::Unit { unit: Box::new(view::unit(&state)) }).await.is_err()
+            {
                 return;
             }
         }

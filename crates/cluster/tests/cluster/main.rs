@@ -1,4 +1,5 @@
 //! The cluster crate against a real control plane, and against a scripted server where a real one does not fail on demand.
+#![expect(clippy::disallowed_methods, reason = "a test writes files for kubectl")]
 
 mod adopting;
 mod applying;

@@ -5,7 +5,7 @@ use plumb_unit::NodeKey;
 
 use super::Core;
 use super::decide::PREEMPTIONS;
-use super::event::{Action, Class, EffectId, End, Ended, Entry, Failure, PlanHead, Settled, Stage, SyncKind, Want};
+use super::event::{Action, Cause, Class, EffectId, End, Ended, Entry, Failure, PlanHead, Settled, Stage, SyncKind, Want};
 use super::queue::Place;
 use super::state::{BuildRun, Built, Done, Phase, Open, Rest, SyncRun, UnitState, Verdict};
 
@@ -169,6 +169,11 @@ impl Core {
         }
         self.poke(key, run.kind);
         let withheld = settled.withheld;
+        let moved_on = !run.withheld && withheld.as_ref().is_some_and(|withheld| withheld.deletes > run.judged);
+        if let Some(unit) = self.units.get_mut(key).filter(|unit| moved_on && unit.want.seq == run.want.seq) {
+            unit.rest = None;
+            self.bump(key, Cause::Permitted); // planned and judged anew
+        }
         self.end_requests(key, |open| run.requests.contains(&open.request.id) && open.phase == Phase::Carried, &Ended::Done { withheld: withheld.clone() });
         if deleted && withheld.is_none() {
             let cancelled = self.units.get(key).is_some_and(|unit| unit.deleting.is_none());

@@ -336,6 +336,9 @@ pub struct SyncOrder {
     pub reread: bool,
     /// What may be deleted.
     pub prune: PrunePermission,
+    /// How many deletions were judged when `prune` was decided, held ones included. A plan that deletes more by now has moved on:
+    /// without an approval it deletes nothing and reports all of it as withheld, and is judged anew.
+    pub may_delete: u32,
     /// The plan (or rest of one) that a person approved: holds of exactly this hash do not hold.
     pub approved: Option<Digest>,
     /// What brought it about.

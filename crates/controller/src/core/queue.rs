@@ -253,6 +253,7 @@ impl Core {
             unit.dirty = true;
         }
         let approved = unit.kept.approved;
+        let may_delete = if unit.head().is_some() { unit.outstanding() } else { 0 };
         unit.sync = Some(SyncRun {
             effect,
             want: need.want.clone(),
@@ -263,6 +264,7 @@ impl Core {
             epoch,
             stopping: false,
             withheld: need.prune == PrunePermission::Withheld,
+            judged: may_delete,
             approved: approved.is_some(),
             reread,
             repair,
@@ -270,7 +272,7 @@ impl Core {
         });
         let fence = Fence { shard: unit.shard, epoch };
         let Need { kind, want, cause, prune, .. } = need;
-        let order = SyncOrder { effect, fence, node: key.clone(), want, kind, reread, prune, approved, cause };
+        let order = SyncOrder { effect, fence, node: key.clone(), want, kind, reread, prune, may_delete, approved, cause };
         self.out.push(Action::Sync(order));
     }
 

@@ -37,6 +37,8 @@ pub(super) struct SyncRun {
     pub(super) epoch: u64,
     pub(super) stopping: bool,
     pub(super) withheld: bool,
+    /// How many deletions were judged.
+    pub(super) judged: u32,
     pub(super) approved: bool,
     pub(super) reread: bool,
     pub(super) repair: bool,

@@ -486,10 +486,6 @@ impl Sim {
         let Some(made) = self.made.get(&(node.clone(), order.want.seq)).cloned() else {
             panic!("{node} is synced to want {} whose build is not kept", order.want.seq)
         };
-        if self.reach.get(place) != Some(&true) {
-            let others = self.effects.values().filter(|e| matches!(&e.job, Job::Sync(s) if s.place == place && self.reach.get(place) != Some(&true)));
-            assert!(others.count() <= self.manner.limits.syncs, "no crowd at a target that does not answer");
-        }
         self.syncs.push((self.now, node.clone(), order.kind));
         self.check_deletes(&order, &made, place);
         let writes = made.objects.iter().map(|(name, content)| (name.clone(), *content)).rev().collect();
@@ -776,8 +772,10 @@ impl Sim {
     }
 
     fn permitted(&self, order: &SyncOrder, candidates: &BTreeSet<String>, place: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+        let moved_on = candidates.len() > order.may_delete as usize;
         let (now, held): (BTreeSet<String>, BTreeSet<String>) = candidates.iter().cloned().partition(|name| match order.prune {
             PrunePermission::Withheld => false,
+            PrunePermission::Group { .. } if moved_on => false,
             PrunePermission::Group { .. } => !name.starts_with('p'),
             PrunePermission::Ordered => true,
         });

@@ -99,6 +99,42 @@ fn two_processes_do_not_meet() {
 }
 
 #[test]
+fn no_more_processes_than_there_are_parts() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let open = || Cache::open(folder.path(), CacheOptions::default());
+    let mut caches: Vec<_> = (0..16).map(|_| open().unwrap()).collect();
+    let error = open().unwrap_err();
+    assert!(error.to_string().contains("16 processes"), "{error}");
+    caches.pop();
+    open().unwrap();
+}
+
+#[test]
+fn refs_and_tags_that_lead_nowhere() {
+    let stage = Stage::new();
+    let commit = stage.push("a", "1");
+    let url = format!("file://{}", stage.repo.directory().display());
+    let fetch =
+        |reference| stage.cache.fetch(&source(&url, reference), None, &soon()).map(|fetched| fetched.snapshot.revision().commit.clone());
+    stage.repo.git(&["symbolic-ref", "refs/heads/one", "refs/heads/two"]).unwrap();
+    stage.repo.git(&["symbolic-ref", "refs/heads/two", "refs/heads/one"]).unwrap();
+    assert!(matches!(fetch(branch("one")).unwrap_err(), FetchError::Corrupt { .. }));
+    stage.repo.git(&["symbolic-ref", "refs/heads/alias", "refs/heads/main"]).unwrap();
+    assert_eq!(fetch(branch("alias")).unwrap(), commit);
+    stage.repo.git(&["symbolic-ref", "refs/heads/dangling", "refs/heads/none"]).unwrap();
+    assert!(matches!(fetch(branch("dangling")).unwrap_err(), FetchError::NoSuchRef { .. }));
+
+    let mut target = "HEAD".to_owned();
+    for depth in 0..12 {
+        let name = format!("t{depth}");
+        stage.repo.git(&["tag", "--annotate", "--message", "x", &name, &target]).unwrap();
+        target = name;
+    }
+    assert_eq!(fetch(GitRef::Tag("t8".to_owned())).unwrap(), commit);
+    assert!(matches!(fetch(GitRef::Tag("t11".to_owned())).unwrap_err(), FetchError::Corrupt { why, .. } if why.contains("too deep")));
+}
+
+#[test]
 fn what_a_killed_process_leaves_behind_does_no_harm() {
     let Stage { folder, server: _server, repo, cache, url } = Stage::new();
     repo.write("a", "1").unwrap();

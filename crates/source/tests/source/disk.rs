@@ -15,6 +15,7 @@ fn reads_what_is_inside_and_nothing_else() {
     let root = folder.path().join("root");
     fs::create_dir_all(root.join("app/sub")).unwrap();
     fs::create_dir_all(root.join(".git")).unwrap();
+    fs::write(root.join(".git/config"), "config").unwrap();
     fs::write(folder.path().join("secret"), "secret").unwrap();
     fs::write(root.join("app/a.yaml"), "hello\n").unwrap();
     fs::write(root.join("run"), "#!").unwrap();
@@ -39,7 +40,7 @@ fn reads_what_is_inside_and_nothing_else() {
     for good in ["good", "folder/a.yaml"] {
         assert_eq!(&*file(good).unwrap().unwrap().bytes, b"hello\n", "{good}");
     }
-    for none in ["none", "dangling", "app/none", "run/x", "none/none"] {
+    for none in ["none", "dangling", ".git/config", "app/../.git/config", "app/none", "run/x", "none/none"] {
         assert!(file(none).unwrap().is_none(), "{none}");
     }
     for bad in ["absolute", "out", "sly", "loop", "absolute/x"] {

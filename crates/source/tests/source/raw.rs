@@ -275,6 +275,104 @@ fn a_download_over_the_limit_or_cut_short() {
     );
 }
 
+/// Damages an answer in one of the ways that numbers choose.
+fn damage(answer: &mut Vec<u8>, mut seed: u64) {
+    let mut next = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % below.max(1)
+    };
+    let at = next(answer.len());
+    match next(5) {
+        0 => answer[at] ^= 1 << next(8),
+        1 => answer[at] = next(256) as u8,
+        2 => answer.truncate(at),
+        3 => {
+            let to = at + next(answer.len() - at);
+            let piece = answer[at..to].to_vec();
+            answer.splice(at..at, piece);
+        }
+        _ => drop(answer.splice(at..(at + 4).min(answer.len()), *b"ffff")),
+    }
+}
+
+/// No answer, however damaged, leads to anything but a failure that says what is wrong, or to the true content.
+#[test]
+fn damaged_answers() {
+    let stage = Stage::new();
+    stage.repo.write("dir/b", crate::noise(3000)).unwrap();
+    stage.push("a", "1");
+    stage.main();
+    let upstream = stage.server.url("team/shop");
+    let base = upstream.trim_end_matches("/team/shop.git").to_owned();
+    let answers = Arc::new(Mutex::new(Vec::<Vec<u8>>::new()));
+    let record = answers.clone();
+    let recorder = Server::start(move |request| {
+        let answer = forward(&base, request, |_| true);
+        record.lock().unwrap().push(answer.clone());
+        answer
+    });
+    let folder = TempDir::new().unwrap();
+    open(folder.path(), Limits::default()).fetch(&source(&recorder.url(), branch("main")), None, &soon()).unwrap();
+    let bodies: Vec<(String, Vec<u8>)> = answers
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|answer| {
+            let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+            let head = String::from_utf8(answer[..end].to_vec()).unwrap();
+            let kind = head.lines().find(|line| line.to_lowercase().starts_with("content-type")).unwrap().to_owned();
+            (format!("{kind}\r\n"), unchunk(&head, &answer[end + 4..]))
+        })
+        .collect();
+    assert_eq!(bodies.len(), 3);
+
+    let plan = Arc::new(Mutex::new((0_usize, 0_u64)));
+    let planned = plan.clone();
+    let server = Server::start(move |request| {
+        let step = match request.head[0].starts_with("GET") {
+            true => 0,
+            false => 1 + usize::from(request.body.windows(5).any(|word| word == b"want ")),
+        };
+        let (damaged, seed) = *planned.lock().unwrap();
+        let (headers, mut body) = bodies[step].clone();
+        if step == damaged {
+            damage(&mut body, seed);
+        }
+        answer("200 OK", &headers, &body)
+    });
+    let mut cache = open(&folder.path().join("0"), Limits::default());
+    for seed in 0..400 {
+        *plan.lock().unwrap() = (seed as usize % 3, seed * 7919);
+        let options = plumb_source::FetchOptions { timeout: std::time::Duration::from_secs(20), ..soon() };
+        match cache.fetch(&source(&server.url(), branch("main")), None, &options) {
+            Ok(fetched) => {
+                assert_eq!(read(&fetched.snapshot, "dir/b").unwrap(), crate::noise(3000), "{seed}");
+                cache = open(&folder.path().join(format!("{}", seed + 1)), Limits::default());
+            }
+            Err(error @ (FetchError::Bug { .. } | FetchError::DeadlineExceeded { .. } | FetchError::Cache { .. })) => {
+                panic!("{seed}: {error:?}")
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+fn unchunk(head: &str, mut body: &[u8]) -> Vec<u8> {
+    if !head.to_lowercase().contains("transfer-encoding: chunked") {
+        return body.to_vec();
+    }
+    let mut whole = Vec::new();
+    loop {
+        let end = body.windows(2).position(|two| two == b"\r\n").unwrap();
+        let size = usize::from_str_radix(std::str::from_utf8(&body[..end]).unwrap(), 16).unwrap();
+        if size == 0 {
+            return whole;
+        }
+        whole.extend_from_slice(&body[end + 2..end + 2 + size]);
+        body = &body[end + 2 + size + 2..];
+    }
+}
+
 #[test]
 fn a_server_that_leaves_files_out() {
     let stage = Stage::new();
