@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{ApplyArgs, Format, Global};
-use crate::oneshot::{self, Ask, OneShot, approvable};
+use crate::oneshot::{self, Ask, OneShot};
 use crate::printer::{Printer, Tone, clean_line};
 use crate::problem::{DONE, Done, FAILED, Problem};
 use crate::progress::{Progress, word};
@@ -157,18 +157,18 @@ fn finish(printer: &Printer, format: Option<Format>, one: &OneShot, outcome: &Sy
         Outcome::Done | Outcome::Failed => "not everything could be done",
     });
     for adoption in &outcome.adoptions {
-        let fields = if adoption.fields.is_empty() { String::new() } else { format!(", which differs in {}", adoption.fields.join(", ")) };
+        let fields = if adoption.fields.is_empty() { String::new() } else { format!(" and differs in {}", adoption.fields.join(", ")) };
         let _ = writeln!(problem.report, "{} is managed by {}{fields}", adoption.key, adoption.managers.join(", "));
     }
-    for failure in &outcome.failures {
+    let adoptable = |failure: &&plumb_cluster::Failure| outcome.adoptions.iter().any(|adoption| failure.key.as_ref() == Some(&adoption.key));
+    for failure in outcome.failures.iter().filter(|failure| !adoptable(failure)) {
         let _ = writeln!(problem.report, "{}", clean_line(&failure.message));
     }
     if !outcome.adoptions.is_empty() {
         problem = problem.hint("`--adopt` takes them over, with the fields that others set and the manifests do not name.");
     }
-    let waits = one.plan.holds.iter().any(approvable);
     match outcome.outcome {
-        Outcome::Done if outcome.adoptions.is_empty() => Ok(if waits { FAILED } else { DONE }),
+        Outcome::Done if outcome.adoptions.is_empty() => Ok(if one.plan.holds.is_empty() { DONE } else { FAILED }),
         Outcome::Done | Outcome::Failed | Outcome::Cancelled => Err(problem),
     }
 }

@@ -286,7 +286,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     pub(crate) platform_account: bool,
     /// How much is written to stderr
-    #[arg(long, value_enum, default_value_t = LogLevel::Info)]
+    #[arg(long, value_enum, default_value_t = LogLevel::Info, env = "PLUMB_LOG", hide_env_values = true)]
     pub(crate) log: LogLevel,
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use plumb_manifest::ObjectKey;
-use plumb_plan::{FieldChange, HoldKind, ObjectSummary, Operation, UnitHash, diff_owned, effective};
+use plumb_plan::{FieldChange, HoldKind, ObjectSummary, Operation, UnitHash, diff_owned, effective, owner_of};
 use plumb_server::api::{DiffView, FieldDiff, ObjectDiff};
 use serde_json::{Value, json};
 
@@ -93,7 +93,10 @@ async fn differences(one: &OneShot) -> Result<Vec<Difference>, Problem> {
         let wanted = manifest.value();
         let rules = one.rules.for_object(&key, &wanted, false);
         let applied = effective(&key, &wanted, &rules, Some(&live), &manager);
-        let fields = diff_owned(&key, &live, &applied, one.schema.root(&manifest.gvk), &one.redactor);
+        let mut fields = diff_owned(&key, &live, &applied, one.schema.root(&manifest.gvk), &one.redactor);
+        for field in &mut fields {
+            field.manager = owner_of(&live, &field.path, &manager).map(str::to_owned);
+        }
         if !fields.is_empty() {
             differences.push(Difference {
                 key,

@@ -3,9 +3,11 @@
 //! What needs neither a cluster nor a running operator is done before a runtime, TLS or a connection exists.
 
 #![expect(clippy::disallowed_methods, reason = "an edge: it reads the command line's files and environment, and the clock")]
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on fails"))]
 
 mod apply;
 mod args;
+mod backend;
 mod diff;
 mod folder;
 mod moment;
@@ -68,6 +70,11 @@ fn is_here(path: &str) -> bool {
         || path.ends_with(".yml")
 }
 
+/// Threads that work at once: what is fast enough is limited by the other side, and each thread costs memory.
+const MOST_WORKERS: usize = 4;
+/// Threads for what blocks: files, Git, builds.
+const MOST_BLOCKING: usize = 32;
+
 enum Threads {
     One,
     Many,
@@ -78,6 +85,10 @@ fn with_runtime(threads: Threads, work: impl Future<Output = Done>) -> Done {
         Threads::One => tokio::runtime::Builder::new_current_thread(),
         Threads::Many => tokio::runtime::Builder::new_multi_thread(),
     };
+    if let Threads::Many = threads {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        builder.worker_threads(cores.min(MOST_WORKERS)).max_blocking_threads(MOST_BLOCKING);
+    }
     let runtime = builder.enable_all().build().map_err(|error| Problem::new(format!("no threads can be started: {error}")))?;
     let done = runtime.block_on(work);
     // A watch or a connection that is still open must not keep a command from ending.

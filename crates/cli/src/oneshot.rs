@@ -91,7 +91,7 @@ pub(crate) async fn prepare(printer: &Printer, global: &Global, ask: Ask<'_>) ->
 }
 
 /// Returns whether `--approve` lifts a hold.
-pub(crate) fn approvable(hold: &Hold) -> bool {
+fn approvable(hold: &Hold) -> bool {
     hold.kind == HoldKind::Prune
 }
 

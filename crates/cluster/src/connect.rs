@@ -122,6 +122,12 @@ pub(crate) async fn connect(options: &ConnectOptions) -> Result<Connected, Clust
     Ok(Connected { wire, impersonates_already })
 }
 
+/// Returns the names of the contexts that a kubeconfig has, in its order. No request goes out.
+pub fn contexts(source: &KubeconfigSource) -> Result<Vec<String>, ClusterError> {
+    let kubeconfig = read(source).map_err(|error| ClusterError::Kubeconfig { origin: origin(source), reason: error.to_string() })?;
+    Ok(kubeconfig.contexts.into_iter().map(|context| context.name).collect())
+}
+
 fn origin(source: &KubeconfigSource) -> String {
     match source {
         KubeconfigSource::File(path) => path.display().to_string(),

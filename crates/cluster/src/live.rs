@@ -101,10 +101,11 @@ impl Acting {
     /// Reads objects as they are, managedFields included, in the order asked for; none where there is none.
     pub async fn live(&self, keys: &[(ObjectKey, String)]) -> Vec<Result<Option<Value>, ClusterError>> {
         use futures::StreamExt;
-        let reads = keys.iter().map(|(key, version)| async move {
+        // Owned, because a stream of borrowing futures is not `Send` for every lifetime.
+        let reads = keys.to_vec().into_iter().map(|(key, version)| async move {
             let gvk = Gvk { group: key.group.clone(), version: version.as_str().into(), kind: key.kind.clone() };
             let resource = self.cluster.resource(&gvk).await?;
-            self.read_object(&resource, key).await
+            self.read_object(&resource, &key).await
         });
         futures::stream::iter(reads).buffered(READS).collect().await
     }

@@ -49,8 +49,8 @@ pub enum Change {
     Node(NodeKey),
     /// A request ended.
     Request(RequestId),
-    /// A sync of a unit did something. Phases are told by their place in the plan.
-    Progress(NodeKey, Arc<plumb_plan::Event>),
+    /// A sync of a unit did something; where it is about a phase, with the phase's name and how many operations it has.
+    Progress(NodeKey, Arc<plumb_plan::Event>, Option<(&'static str, u32)>),
     /// The reader was too slow and missed something.
     Missed,
 }
@@ -65,7 +65,7 @@ impl Changes {
         match self.0.recv().await {
             Ok(Changed::Node(node)) => Some(Change::Node(node)),
             Ok(Changed::Request(id)) => Some(Change::Request(id)),
-            Ok(Changed::Progress(node, event)) => Some(Change::Progress(node, event)),
+            Ok(Changed::Progress(node, event, phase)) => Some(Change::Progress(node, event, phase)),
             Err(RecvError::Lagged(_)) => Some(Change::Missed),
             Err(RecvError::Closed) => None,
         }

@@ -20,8 +20,8 @@ pub(crate) enum Change {
     Node(NodeKey),
     /// A request ended.
     Request(RequestId),
-    /// A sync of a node did something.
-    Progress(NodeKey, Arc<plumb_plan::Event>),
+    /// A sync of a node did something; with the name of the phase that it is about, and how many operations that has.
+    Progress(NodeKey, Arc<plumb_plan::Event>, Option<(&'static str, u32)>),
 }
 
 /// What the loop shows.
@@ -53,9 +53,15 @@ impl Board {
         let _ = self.changes.send(Change::Node(node.clone()));
     }
 
-    pub(crate) fn progress(&self, node: &NodeKey, event: &plumb_plan::Event) {
+    pub(crate) fn progress(&self, node: &NodeKey, plan: &plumb_plan::Plan, event: &plumb_plan::Event) {
+        use plumb_plan::Event::{OperationEnded, OperationStarted, PhaseEnded, PhaseStarted, Waiting};
         if self.changes.receiver_count() > 0 {
-            let _ = self.changes.send(Change::Progress(node.clone(), Arc::new(event.clone())));
+            let phase = match event {
+                PhaseStarted { phase } | Waiting { phase, .. } | PhaseEnded { phase, .. } => plan.phases.get(*phase),
+                OperationStarted { .. } | OperationEnded { .. } => None,
+            };
+            let phase = phase.map(|phase| (phase.name, u32::try_from(phase.operations.len()).unwrap_or(u32::MAX)));
+            let _ = self.changes.send(Change::Progress(node.clone(), Arc::new(event.clone()), phase));
         }
     }
 

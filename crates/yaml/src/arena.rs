@@ -110,7 +110,8 @@ impl Arena {
         // Usual manifests have a node per 10 to 15 bytes.
         const BYTES_PER_NODE: usize = 12;
         let mut nodes = Vec::with_capacity(text_bytes / BYTES_PER_NODE + 16);
-        let unused = Node { kind: Kind::Null, style: Style::Plain, flags: flag::ABSENT, key: Sym::NONE, start: 0, end: 0, a: 0, b: 0, next: 0 };
+        let unused =
+            Node { kind: Kind::Null, style: Style::Plain, flags: flag::ABSENT, key: Sym::NONE, start: 0, end: 0, a: 0, b: 0, next: 0 };
         nodes.push(unused);
         Self { nodes, props: Vec::new(), tags: Vec::new(), names: Names::new(), cooked: String::new() }
     }

@@ -27,6 +27,7 @@ mod arena;
 mod builder;
 mod error;
 mod expand;
+mod fetch;
 mod json;
 mod limits;
 mod line_reader;

@@ -39,7 +39,9 @@ const BEGINS_PLAIN: [bool; 256] = {
     let mut c = 0;
     while c < 256 {
         let byte = c as u8;
-        table[c] = byte.is_ascii_alphanumeric() || byte >= 0x80 || matches!(byte, b'_' | b'/' | b'$' | b'(' | b'<' | b'=' | b'~' | b'+' | b'^' | b';');
+        table[c] = byte.is_ascii_alphanumeric()
+            || byte >= 0x80
+            || matches!(byte, b'_' | b'/' | b'$' | b'(' | b'<' | b'=' | b'~' | b'+' | b'^' | b';');
         c += 1;
     }
     table

@@ -32,7 +32,12 @@ const MAX_SPARSE: usize = 16;
 
 impl Names {
     pub(crate) fn new() -> Self {
-        Self { bytes: String::new(), names: vec![Name { at: 0, len: 0, hash: 0 }], table: vec![0; FIRST_TABLE], seed: 0x9e37_79b9_7f4a_7c15 }
+        Self {
+            bytes: String::new(),
+            names: vec![Name { at: 0, len: 0, hash: 0 }],
+            table: vec![0; FIRST_TABLE],
+            seed: 0x9e37_79b9_7f4a_7c15,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -35,7 +35,8 @@ pub(crate) fn read(input: &Input, options: &Options) -> Read {
     let max_nodes = options.max_nodes.min(MAX_NODES);
     let builder = Builder::new(&input.text, max_nodes);
     let parser = Parser::new(Scanner::new(input, end), builder, options.line_reader);
-    let mut run = Run { input, strict: options.strict, max_nodes, parser, records: Vec::new(), failed: Vec::new(), strict_errors: Vec::new() };
+    let mut run =
+        Run { input, strict: options.strict, max_nodes, parser, records: Vec::new(), failed: Vec::new(), strict_errors: Vec::new() };
     run.run();
     run.finish()
 }
@@ -78,7 +79,7 @@ impl Run<'_> {
     /// Notes why the document at hand cannot be read, and goes to the next. Returns whether there is one.
     fn recover(&mut self, open: Option<u32>, fault: Box<Fault>) -> bool {
         let text = self.input.text.as_bytes();
-        
+
         let ended = fault.problem as usize >= self.parser.scanner.src.len() || self.parser.scanner.byte() == 0;
         let fault = match self.broken_end() {
             Some(broken) if ended => broken,

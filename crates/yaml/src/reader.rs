@@ -237,7 +237,7 @@ impl Seen {
             memchr::memmem::find(bytes, b"\xc2\x85").is_some()
                 || memchr::memmem::find_iter(bytes, b"\xe2\x80").any(|at| matches!(bytes.get(at + 2), Some(0xa8 | 0xa9)))
         };
-        !self.carriage_return && !(self.high && exotic())
+        !(self.carriage_return || self.high && exotic())
     }
 }
 

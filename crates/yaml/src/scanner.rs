@@ -1,5 +1,5 @@
-//! Owns the way from text to tokens: the dispatch, simple keys and indentation, as go-yaml's `scannerc.go` has them.
-//! The quirks are Go's on purpose; scalars are in `scan_scalar`, directives, anchors and tags in `scan_name`.
+//! Owns the scanner's state: the place in the text, keys that may have begun, and the queue of tokens, as go-yaml's
+//! `scannerc.go` has them, quirks included. `fetch` decides what token comes next.
 
 use std::collections::VecDeque;
 
@@ -10,13 +10,13 @@ use crate::token::{TextRef, Token, TokenKind};
 
 /// A place where a key without `?` may have begun.
 #[derive(Clone, Copy, Debug, Default)]
-struct SimpleKey {
-    possible: bool,
+pub(crate) struct SimpleKey {
+    pub(crate) possible: bool,
     /// In block context at the current indentation only a key may stand: it must turn out to be one.
     required: bool,
-    token_number: usize,
-    mark: u32,
-    column: usize,
+    pub(crate) token_number: usize,
+    pub(crate) mark: u32,
+    pub(crate) column: usize,
     line: u32,
 }
 
@@ -27,12 +27,12 @@ pub(crate) struct Scanner<'t> {
     pub(crate) line: u32,
     pub(crate) line_start: usize,
     /// Go adds a line break at the end of a stream that has none; marks made after that lie on the next line.
-    ended_line: bool,
+    pub(crate) ended_line: bool,
     pub(crate) flow_level: usize,
     pub(crate) indent: i64,
     pub(crate) indents: Vec<i64>,
     pub(crate) simple_key_allowed: bool,
-    simple_keys: Vec<SimpleKey>,
+    pub(crate) simple_keys: Vec<SimpleKey>,
     /// Token number and index of the keys that hold back their token, by token number.
     waiting: VecDeque<(usize, usize)>,
     tokens: Vec<Token>,
@@ -46,7 +46,7 @@ pub(crate) struct Scanner<'t> {
     pub(crate) plain_breaks: bool,
     ascii: bool,
     /// The source ends before the text does: at something that is no text.
-    cut: bool,
+    pub(crate) cut: bool,
     /// How many characters there are between a key's mark and a later offset, as counted last.
     counted: (u32, usize, usize),
 }
@@ -174,7 +174,9 @@ impl<'t> Scanner<'t> {
 
     /// Returns whether `---` or `...` stands here, at the start of a line.
     pub(crate) fn at_document_marker(&self) -> bool {
-        self.column() == 0 && self.src.get(self.pos..self.pos + 3).is_some_and(|m| m == b"---" || m == b"...") && self.is_blankz(self.pos + 3)
+        self.column() == 0
+            && self.src.get(self.pos..self.pos + 3).is_some_and(|m| m == b"---" || m == b"...")
+            && self.is_blankz(self.pos + 3)
     }
 
     /// Steps over the line break that is here, if one is.
@@ -232,7 +234,7 @@ impl<'t> Scanner<'t> {
         self.counted.2 > MAX_SIMPLE_KEY_CHARS
     }
 
-    fn simple_key_is_valid(&mut self, index: usize) -> Scanned<bool> {
+    pub(crate) fn simple_key_is_valid(&mut self, index: usize) -> Scanned<bool> {
         let Some(key) = self.simple_keys.get(index).copied().filter(|key| key.possible) else { return Ok(false) };
         if key.line < self.line || self.too_long_for_key(key.mark) {
             if key.required {
@@ -244,7 +246,7 @@ impl<'t> Scanner<'t> {
         Ok(true)
     }
 
-    fn save_simple_key(&mut self) -> Scanned<()> {
+    pub(crate) fn save_simple_key(&mut self) -> Scanned<()> {
         if !self.simple_key_allowed {
             return Ok(());
         }
@@ -265,7 +267,7 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    fn remove_simple_key(&mut self) -> Scanned<()> {
+    pub(crate) fn remove_simple_key(&mut self) -> Scanned<()> {
         let last = self.simple_keys.len() - 1;
         let key = self.simple_keys[last];
         if key.possible {
@@ -278,7 +280,7 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    fn forget_waiting(&mut self, token_number: usize) {
+    pub(crate) fn forget_waiting(&mut self, token_number: usize) {
         if self.waiting.back().is_some_and(|(number, _)| *number == token_number) {
             self.waiting.pop_back();
         } else if let Ok(index) = self.waiting.binary_search_by_key(&token_number, |(number, _)| *number) {
@@ -286,7 +288,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    fn increase_flow_level(&mut self) -> Scanned<()> {
+    pub(crate) fn increase_flow_level(&mut self) -> Scanned<()> {
         let token_number = self.parsed + self.tokens.len() - self.head;
         let (mark, line) = (self.mark(), self.line);
         self.simple_keys.push(SimpleKey { token_number, mark, line, ..SimpleKey::default() });
@@ -297,7 +299,7 @@ impl<'t> Scanner<'t> {
         Ok(())
     }
 
-    fn decrease_flow_level(&mut self) {
+    pub(crate) fn decrease_flow_level(&mut self) {
         if self.flow_level > 0 {
             self.flow_level -= 1;
             if let Some(key) = self.simple_keys.pop() {
@@ -310,12 +312,12 @@ impl<'t> Scanner<'t> {
 
     // The token queue.
 
-    fn push(&mut self, token: Token) {
+    pub(crate) fn push(&mut self, token: Token) {
         self.tokens.push(token);
     }
 
     /// Inserts before the token with that number; appends when it was taken already.
-    fn insert(&mut self, number: Option<usize>, token: Token) {
+    pub(crate) fn insert(&mut self, number: Option<usize>, token: Token) {
         match number.and_then(|number| number.checked_sub(self.parsed)) {
             Some(offset) if self.head + offset <= self.tokens.len() => self.tokens.insert(self.head + offset, token),
             _ => self.tokens.push(token),
@@ -323,7 +325,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// Pushes a token of one byte and steps over it.
-    fn push_indicator(&mut self, kind: TokenKind) {
+    pub(crate) fn push_indicator(&mut self, kind: TokenKind) {
         let start = self.mark();
         self.pos += 1;
         self.push(Token::new(kind, start, self.mark()));
@@ -347,206 +349,6 @@ impl<'t> Scanner<'t> {
             self.fetch_next()?;
         }
         self.available = true;
-        Ok(())
-    }
-
-    fn fetch_next(&mut self) -> Scanned<()> {
-        self.scan_to_next_token();
-        self.unroll_indent(self.column() as i64);
-        let next_blankz = self.is_blankz(self.pos + 1);
-        let block = self.flow_level == 0;
-        match self.byte() {
-            0 => self.fetch_stream_end(),
-            b'%' if self.column() == 0 => self.fetch_directive(),
-            b'-' | b'.' if self.at_document_marker() => self.fetch_document_marker(),
-            b'[' => self.fetch_flow_start(TokenKind::FlowSequenceStart),
-            b'{' => self.fetch_flow_start(TokenKind::FlowMappingStart),
-            b']' => self.fetch_flow_end(TokenKind::FlowSequenceEnd),
-            b'}' => self.fetch_flow_end(TokenKind::FlowMappingEnd),
-            b',' => {
-                self.remove_simple_key()?;
-                self.simple_key_allowed = true;
-                self.push_indicator(TokenKind::FlowEntry);
-                Ok(())
-            }
-            b'-' if next_blankz => self.fetch_block_entry(),
-            b'?' if !block || next_blankz => self.fetch_key(),
-            b':' if !block || next_blankz => self.fetch_value(),
-            b'*' => self.fetch_named(|scanner| scanner.scan_anchor(TokenKind::Alias)),
-            b'&' => self.fetch_named(|scanner| scanner.scan_anchor(TokenKind::Anchor)),
-            b'!' => self.fetch_named(Self::scan_tag),
-            style @ (b'|' | b'>') if block => {
-                self.remove_simple_key()?;
-                self.simple_key_allowed = true;
-                let token = self.scan_block_scalar(style == b'|')?;
-                self.push(token);
-                Ok(())
-            }
-            b'\'' => self.fetch_named(|scanner| scanner.scan_quoted(true)),
-            b'"' => self.fetch_named(|scanner| scanner.scan_quoted(false)),
-            b'\t' | b'|' | b'>' | b'%' | b'@' | b'`' => self.fault(self.mark(), "found character that cannot start any token"),
-            _ => self.fetch_named(Self::scan_plain),
-        }
-    }
-
-    /// Steps over blanks, comments and line breaks. Tabs may not stand where a key may: indentation is spaces.
-    fn scan_to_next_token(&mut self) {
-        loop {
-            loop {
-                match self.byte() {
-                    b' ' => self.pos += 1,
-                    b'\t' if self.flow_level > 0 || !self.simple_key_allowed => self.pos += 1,
-                    _ => break,
-                }
-            }
-            if self.byte() == b'#' {
-                self.skip_comment();
-            }
-            if self.break_at(self.pos) == 0 {
-                return;
-            }
-            self.skip_break();
-            if self.flow_level == 0 {
-                self.simple_key_allowed = true;
-            }
-        }
-    }
-
-    /// Opens a block collection when the column lies deeper than the current one.
-    fn roll_indent(&mut self, column: usize, number: Option<usize>, kind: TokenKind, mark: u32) -> Scanned<()> {
-        if self.flow_level > 0 || self.indent >= column as i64 {
-            return Ok(());
-        }
-        self.indents.push(self.indent);
-        self.indent = column as i64;
-        if self.indents.len() > MAX_DEPTH {
-            let context = self.simple_keys[self.simple_keys.len() - 1].mark;
-            return Err(Fault::scanner(self.mark(), context, format!("exceeded max depth of {MAX_DEPTH}")));
-        }
-        self.insert(number, Token::new(kind, mark, mark));
-        Ok(())
-    }
-
-    /// Closes the block collections that lie deeper than the column.
-    fn unroll_indent(&mut self, column: i64) {
-        if self.flow_level > 0 {
-            return;
-        }
-        while self.indent > column {
-            let mark = self.mark();
-            self.push(Token::new(TokenKind::BlockEnd, mark, mark));
-            self.indent = self.indents.pop().unwrap_or(-1);
-        }
-    }
-
-    fn fetch_stream_end(&mut self) -> Scanned<()> {
-        if self.cut {
-            // The run knows what is in the way.
-            return self.fault(0, "the text ends here");
-        }
-        if self.column() != 0 && !self.ended_line {
-            self.ended_line = true;
-            self.line += 1;
-        }
-        self.unroll_indent(-1);
-        self.remove_simple_key()?;
-        self.simple_key_allowed = false;
-        let mark = self.mark();
-        self.push(Token::new(TokenKind::StreamEnd, mark, mark));
-        Ok(())
-    }
-
-    fn fetch_directive(&mut self) -> Scanned<()> {
-        self.unroll_indent(-1);
-        self.remove_simple_key()?;
-        self.simple_key_allowed = false;
-        let token = self.scan_directive()?;
-        self.push(token);
-        Ok(())
-    }
-
-    fn fetch_document_marker(&mut self) -> Scanned<()> {
-        self.unroll_indent(-1);
-        self.remove_simple_key()?;
-        self.simple_key_allowed = false;
-        let kind = if self.byte() == b'-' { TokenKind::DocumentStart } else { TokenKind::DocumentEnd };
-        let start = self.mark();
-        self.pos += 3;
-        self.push(Token::new(kind, start, self.mark()));
-        Ok(())
-    }
-
-    fn fetch_flow_start(&mut self, kind: TokenKind) -> Scanned<()> {
-        self.save_simple_key()?;
-        self.increase_flow_level()?;
-        self.simple_key_allowed = true;
-        self.push_indicator(kind);
-        Ok(())
-    }
-
-    fn fetch_flow_end(&mut self, kind: TokenKind) -> Scanned<()> {
-        self.remove_simple_key()?;
-        self.decrease_flow_level();
-        self.simple_key_allowed = false;
-        self.push_indicator(kind);
-        Ok(())
-    }
-
-    fn fetch_block_entry(&mut self) -> Scanned<()> {
-        // In flow context the parser reports it: it can point to the collection.
-        if self.flow_level == 0 {
-            if !self.simple_key_allowed {
-                return self.fault(self.mark(), "block sequence entries are not allowed in this context");
-            }
-            self.roll_indent(self.column(), None, TokenKind::BlockSequenceStart, self.mark())?;
-        }
-        self.remove_simple_key()?;
-        self.simple_key_allowed = true;
-        self.push_indicator(TokenKind::BlockEntry);
-        Ok(())
-    }
-
-    fn fetch_key(&mut self) -> Scanned<()> {
-        if self.flow_level == 0 {
-            if !self.simple_key_allowed {
-                return self.fault(self.mark(), "mapping keys are not allowed in this context");
-            }
-            self.roll_indent(self.column(), None, TokenKind::BlockMappingStart, self.mark())?;
-        }
-        self.remove_simple_key()?;
-        self.simple_key_allowed = self.flow_level == 0;
-        self.push_indicator(TokenKind::Key);
-        Ok(())
-    }
-
-    fn fetch_value(&mut self) -> Scanned<()> {
-        let last = self.simple_keys.len() - 1;
-        if self.simple_key_is_valid(last)? {
-            let key = self.simple_keys[last];
-            self.insert(Some(key.token_number), Token::new(TokenKind::Key, key.mark, key.mark));
-            self.roll_indent(key.column, Some(key.token_number), TokenKind::BlockMappingStart, key.mark)?;
-            self.simple_keys[last].possible = false;
-            self.forget_waiting(key.token_number);
-            self.simple_key_allowed = false;
-        } else {
-            if self.flow_level == 0 {
-                if !self.simple_key_allowed {
-                    return self.fault(self.mark(), "mapping values are not allowed in this context");
-                }
-                self.roll_indent(self.column(), None, TokenKind::BlockMappingStart, self.mark())?;
-            }
-            self.simple_key_allowed = self.flow_level == 0;
-        }
-        self.push_indicator(TokenKind::Value);
-        Ok(())
-    }
-
-    /// Scans a token that may begin a key and after which none may follow.
-    fn fetch_named(&mut self, scan: impl FnOnce(&mut Self) -> Scanned<Token>) -> Scanned<()> {
-        self.save_simple_key()?;
-        self.simple_key_allowed = false;
-        let token = scan(self)?;
-        self.push(token);
         Ok(())
     }
 }

@@ -87,9 +87,11 @@ impl Stream {
 
     /// Returns the documents in order; for one that cannot be read, all that is wrong with it (at least one error).
     pub fn documents(&self) -> impl ExactSizeIterator<Item = Result<Document<'_>, &[Error]>> {
-        self.records.iter().map(|record| {
-            if record.root == 0 { Err(record.errors.as_slice()) } else { Ok(Document { stream: self, record }) }
-        })
+        self.records.iter().map(
+            |record| {
+                if record.root == 0 { Err(record.errors.as_slice()) } else { Ok(Document { stream: self, record }) }
+            },
+        )
     }
 
     /// Returns the errors of all documents in order.

@@ -52,7 +52,11 @@ impl Rest<'_> {
 
     fn clock(&mut self) -> bool {
         // The hour is `15` in all layouts: two digits, as Go reads it, or one.
-        let ok = self.number(0, 23).is_some() && self.take(b':') && self.number(0, 59).is_some() && self.take(b':') && self.number(0, 59).is_some();
+        let ok = self.number(0, 23).is_some()
+            && self.take(b':')
+            && self.number(0, 59).is_some()
+            && self.take(b':')
+            && self.number(0, 59).is_some();
         let fraction = self.0.iter().skip(1).take_while(|b| b.is_ascii_digit()).count();
         if ok && fraction > 0 && matches!(self.0[0], b'.' | b',') {
             self.skip(1 + fraction);
@@ -79,7 +83,17 @@ mod tests {
         for text in ["2001-01-01", "2001-1-1", "2001-12-14T21:59:43.10Z", "2001-12-14t1:5:4-05:00", "2001-12-14 21:59:43.1", "2024-02-29"] {
             assert!(is_timestamp(text), "{text}");
         }
-        for text in ["", "2001", "2001-", "01-01-2001", "2001-13-01", "2023-02-29", "2001-01-01T", "2001-12-14T21:59:43", "2001-12-14 21:59:43.10 -5"] {
+        for text in [
+            "",
+            "2001",
+            "2001-",
+            "01-01-2001",
+            "2001-13-01",
+            "2023-02-29",
+            "2001-01-01T",
+            "2001-12-14T21:59:43",
+            "2001-12-14 21:59:43.10 -5",
+        ] {
             assert!(!is_timestamp(text), "{text}");
         }
     }

@@ -121,6 +121,7 @@ impl Story<'_> {
         self.repo.write("apps/hello/settings.yaml", &settings("a mistake"))?;
         self.push("Change the greeting")?;
         self.until("the mistake is live", || self.live("configmap/settings", "{.data.greeting}").as_deref() == Some("a mistake"))?;
+        self.until("the unit is synced", || self.synced())?;
         self.repo.revert("HEAD")?;
         let begun = Instant::now();
         self.repo.push()?;
@@ -134,9 +135,9 @@ impl Story<'_> {
         git.stop();
         let history = self.history()?;
         let target = history.iter().find(|sync| sync["commit"]["subject"] == "Change the greeting" && sync["outcome"] == "succeeded");
-        let id = target.and_then(|sync| sync["id"].as_i64()).context("the history has no sync of the greeting's commit")?;
+        let id = target.and_then(|sync| sync["id"].as_str()).context("the history has no sync of the greeting's commit")?;
         let begun = Instant::now();
-        self.operator.run(&["rollback", UNIT, "--to", &id.to_string(), "--reason", "the mistake was none"])?;
+        self.operator.run(&["rollback", UNIT, "--to", id, "--reason", "the mistake was none"])?;
         self.until("the older state is live", || self.live("configmap/settings", "{.data.greeting}").as_deref() == Some("a mistake"))?;
         done("a rollback works with Git stopped", begun);
         git.start_again()?;

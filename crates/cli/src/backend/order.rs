@@ -20,8 +20,10 @@ pub(super) async fn order(store: &Store, state: &UnitState, order: &Order, now_m
         Order::Reconcile | Order::Sync { revision: None, dry_run: false } => CoreOrder::Reconcile,
         Order::Sync { revision: None, dry_run: true } => CoreOrder::DryRun { revisions: None },
         Order::Sync { revision: Some(revision), dry_run } => {
-            let revisions = at_commit(store, state, revision).await?;
-            if *dry_run { CoreOrder::DryRun { revisions: Some(revisions) } } else { CoreOrder::SyncAt { revisions, record: None } }
+            match (at_commit(store, state, revision).await?, dry_run) {
+                (CoreOrder::SyncAt { revisions, .. }, true) => CoreOrder::DryRun { revisions: Some(revisions) },
+                (order, _) => order,
+            }
         }
         Order::Suspend { for_ms } => CoreOrder::Suspend { until: for_ms.map(|ms| now_ms.saturating_add(ms)) },
         Order::Resume => CoreOrder::Resume,
@@ -35,15 +37,14 @@ pub(super) async fn order(store: &Store, state: &UnitState, order: &Order, now_m
     })
 }
 
-/// Returns the revisions that a commit's first digits mean: those the unit is at or should be at, or recorded ones.
-async fn at_commit(store: &Store, state: &UnitState, commit: &str) -> Result<Revisions, ApiError> {
-    let known = [Some(&state.status.wanted), state.status.synced.as_ref()];
-    let prefix = prefix(state, commit)?;
-    if let Some(revisions) = known.into_iter().flatten().find(|revisions| fits(revisions, &prefix).is_some()) {
-        return Ok(revisions.clone());
+/// Returns the order to go to the commit with these first digits: the one that is wanted anyway, or one that was synced before. Sources hold
+/// only their newest commits, so an older one is built from its record.
+async fn at_commit(store: &Store, state: &UnitState, commit: &str) -> Result<CoreOrder, ApiError> {
+    if fits(&state.status.wanted, &prefix(state, commit)?).is_some() {
+        return Ok(CoreOrder::SyncAt { revisions: state.status.wanted.clone(), record: None });
     }
     let syncs = store.history(&state.key, MAX_ROWS).await?;
-    Ok(of_commit(state, &syncs, commit)?.revisions.clone())
+    back_to(of_commit(state, &syncs, commit)?)
 }
 
 /// Returns the digest that an approval is for: what waits now, which has to begin as the one given.

@@ -43,7 +43,7 @@ impl Core {
         }
     }
 
-    /// Counts a unit that comes back from another state among those that are waited for, wherever something waits: it may want
+    /// Counts a unit that goes to another state on request among those that are waited for, wherever something waits: it may want
     /// what others are about to delete.
     pub(super) fn join_open_groups(&mut self, key: &NodeKey) {
         let Some(unit) = self.units.get(key) else { return };

@@ -214,7 +214,7 @@ impl Core {
         self.keep(key);
         self.leave_groups(key);
         self.bump(key, Cause::Request(request.id.clone(), request.by.clone()));
-        self.attend_open_groups(key);
+        self.join_open_groups(key);
         let seq = self.units.get(key).map_or(0, |unit| unit.want.seq);
         self.hold(key, request, Phase::Sync(seq));
     }

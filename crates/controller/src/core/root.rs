@@ -159,17 +159,23 @@ impl Core {
             }
         }
         touched.extend(self.absent(key, &listing, evidence.as_ref()));
+        // What an earlier revision's listing could not tell is told now: its group waits for these units, too.
+        let earlier = self.groups.iter().filter(|((source, at), group)| *source == id.0 && *at < seq && group.pending.contains_key(key));
+        let ids: Vec<GroupId> = earlier.map(|(id, _)| id.clone()).chain([id.clone()]).collect();
         for name in touched {
-            match self.units.get(&name) {
-                Some(unit) if unit.kept.pin.is_some() => self.attend_group(&id, &name),
-                Some(unit) => self.join_group(&id, &name, unit.want.seq),
-                None => {}
+            let Some(unit) = self.units.get(&name) else { continue };
+            let (settled, due) = (unit.pinned_and_built(), unit.want.seq);
+            for id in &ids {
+                if settled {
+                    self.attend_group(id, &name);
+                } else {
+                    self.join_group(id, &name, due);
+                }
             }
         }
         if !listing.complete {
             return; // what did not parse may want what others drop: their deletions go on waiting for the root
         }
-        let ids: Vec<GroupId> = self.groups.keys().filter(|(source, at)| *source == id.0 && *at <= seq).cloned().collect();
         for id in ids {
             self.satisfied_in(&id, key, seq);
         }

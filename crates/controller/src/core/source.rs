@@ -238,7 +238,8 @@ impl Core {
         }
         if unit.kept.pin.is_some() {
             self.dirty.insert(user.clone());
-            return self.attend_group(&(source.clone(), seq), user);
+            let (id, due) = ((source.clone(), seq), unit.want.seq);
+            return if unit.pinned_and_built() { self.attend_group(&id, user) } else { self.join_group(&id, user, due) };
         }
         if surely && unit.crashes >= CRASHES {
             unit.crashes = 0; // what it choked on has changed

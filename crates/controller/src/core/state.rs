@@ -245,6 +245,11 @@ impl UnitState {
         self.built.as_ref().filter(|built| built.want.seq == self.want.seq).map(|built| &built.head)
     }
 
+    /// Whether it is kept at a state that it is known to want nothing beyond.
+    pub(super) fn pinned_and_built(&self) -> bool {
+        self.kept.pin.is_some() && self.built_seq() == self.want.seq
+    }
+
     /// How many deletions of the newest build have not been carried out.
     pub(super) fn outstanding(&self) -> u32 {
         let Some(built) = &self.built else { return 0 };

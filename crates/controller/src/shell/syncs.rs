@@ -277,7 +277,7 @@ impl<'a> Watcher<'a> {
             Progress::Waiting { .. } => self.shared.tell(Event::Stage(self.order.effect, Stage::Wait)),
             Progress::OperationStarted { .. } | Progress::OperationEnded { .. } => {}
         }
-        self.shared.board.progress(&self.order.node, &event);
+        self.shared.board.progress(&self.order.node, self.plan, &event);
     }
 
     fn phases(&self, built: &BuiltUnit, _: &SyncOutcome) -> Vec<PhaseEntry> {

@@ -52,7 +52,10 @@ fn reading_goes_on_behind_an_error() {
     ];
     assert_eq!(errors, expect.map(|(code, message, line)| (code, message.to_owned(), line)));
     let error = stream.errors().next().unwrap();
-    assert_eq!((error.message.as_str(), error.go_line, error.code.as_str()), ("did not find expected node content", Some(3), "yaml-syntax"));
+    assert_eq!(
+        (error.message.as_str(), error.go_line, error.code.as_str()),
+        ("did not find expected node content", Some(3), "yaml-syntax")
+    );
 }
 
 #[test]
@@ -129,13 +132,18 @@ fn the_raw_tree_keeps_what_the_other_expands() {
 fn duplicates_are_told() {
     let text = "a: 1\nb:\n  yes: 2\n  'true': 3\nc: &x {d: 4}\na: 5\ne: {<<: *x, d: 6}\n";
     let stream = read(text);
-    let duplicates: Vec<_> = only(&stream).duplicates().map(|d| (d.key, stream.position(d.first.start).line, stream.position(d.again.start).line)).collect();
+    let duplicates: Vec<_> =
+        only(&stream).duplicates().map(|d| (d.key, stream.position(d.first.start).line, stream.position(d.again.start).line)).collect();
     assert_eq!(duplicates, [("true", 3, 4), ("a", 1, 6)]);
     assert_eq!(only(&stream).root().get("a").unwrap().as_i64(), Some(5));
     let strict = parse(text.as_bytes(), &Options::default().strict());
     let errors: Vec<_> = strict.errors().map(|error| (error.code, error.message.as_str(), error.go_line)).collect();
     let code = ErrorCode::DuplicateKey;
-    let expect = [(code, "key \"true\" already set in map", Some(4)), (code, "key \"a\" already set in map", Some(6)), (code, "key \"d\" already set in map", Some(7))];
+    let expect = [
+        (code, "key \"true\" already set in map", Some(4)),
+        (code, "key \"a\" already set in map", Some(6)),
+        (code, "key \"d\" already set in map", Some(7)),
+    ];
     assert_eq!(errors, expect);
 }
 

@@ -105,7 +105,13 @@ fn go_agrees() {
     let mut oracle = Oracle::start(&program);
     let mut seeds: Vec<Vec<u8>> = Vec::new();
     for case in cases() {
-        assert_eq!(oracle.ask(&case.text), case.answer, "the recorded answer is stale: {} {:?}", case.file, String::from_utf8_lossy(&case.text));
+        assert_eq!(
+            oracle.ask(&case.text),
+            case.answer,
+            "the recorded answer is stale: {} {:?}",
+            case.file,
+            String::from_utf8_lossy(&case.text)
+        );
         seeds.push(case.text);
     }
     for file in corpus() {

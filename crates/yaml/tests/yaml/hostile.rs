@@ -19,7 +19,11 @@ fn read(text: &[u8]) -> Stream {
         json.clear();
         let _ = to_json(document.root(), &mut json);
     }
-    let errors = stream.errors().map(|error| stream.position(error.span.start)).count();
+    let mut errors = 0;
+    for error in stream.errors() {
+        stream.position(error.span.start);
+        errors += 1;
+    }
     let took = start.elapsed();
     assert!(took < TIME_LIMIT, "{took:?} and {errors} errors");
     stream

@@ -1,4 +1,5 @@
 //! Owns the tests of reading: recorded answers of Go, hostile input, the public API, and the comparison with Go itself.
+#![expect(clippy::unwrap_used, reason = "a test ends where it finds something else than it expects")]
 
 mod api;
 mod differential;
