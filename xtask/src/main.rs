@@ -1,6 +1,10 @@
 //! Owns the menu of developer commands: `demo`, `test`, `check`, `bench`, `record`.
 
-#![expect(clippy::disallowed_methods, clippy::print_stdout, reason = "xtask is a program for developers: it runs tools and talks to a terminal")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "xtask is a program for developers: it runs tools and talks to a terminal"
+)]
 
 mod bench;
 mod demo;

@@ -160,7 +160,8 @@ fn finish(printer: &Printer, format: Option<Format>, one: &OneShot, outcome: &Sy
         let fields = if adoption.fields.is_empty() { String::new() } else { format!(" and differs in {}", adoption.fields.join(", ")) };
         let _ = writeln!(problem.report, "{} is managed by {}{fields}", adoption.key, adoption.managers.join(", "));
     }
-    let adoptable = |failure: &&plumb_cluster::Failure| outcome.adoptions.iter().any(|adoption| failure.key.as_ref() == Some(&adoption.key));
+    let adoptable =
+        |failure: &&plumb_cluster::Failure| outcome.adoptions.iter().any(|adoption| failure.key.as_ref() == Some(&adoption.key));
     for failure in outcome.failures.iter().filter(|failure| !adoptable(failure)) {
         let _ = writeln!(problem.report, "{}", clean_line(&failure.message));
     }

@@ -35,8 +35,8 @@ const LOCK: &str = "lock";
 ///
 /// *Guarantees*: what can be wrong with the options is found before anything is written, and a door that is taken before the loop starts.
 pub(crate) async fn run(printer: &Printer, global: &Global, args: &ServeArgs) -> Done {
-    let options = options(global, args)?;
     let secret = hook_secret(args)?;
+    let options = options(global, args)?;
     // From here on a signal ends the process in order.
     let (stop, stopped) = watch::channel(false);
     let signals = tokio::spawn(signals(*printer, stop)?);

@@ -36,7 +36,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use apply::Adoption;
 pub use cluster::{Acting, Cluster};
-pub use connect::{Account, ConnectOptions, DEFAULT_CONNECTIONS, DEFAULT_RATE, DEFAULT_REQUEST_TIMEOUT, Identity, KubeconfigSource, contexts};
+pub use connect::{
+    Account, ConnectOptions, DEFAULT_CONNECTIONS, DEFAULT_RATE, DEFAULT_REQUEST_TIMEOUT, Identity, KubeconfigSource, contexts,
+};
 pub use entry::ObjectState;
 pub use error::{Cause, Class, ClusterError, Refusal, classify};
 pub use facts::Facts;

@@ -102,7 +102,7 @@ impl Acting {
     pub async fn live(&self, keys: &[(ObjectKey, String)]) -> Vec<Result<Option<Value>, ClusterError>> {
         use futures::StreamExt;
         // Owned, because a stream of borrowing futures is not `Send` for every lifetime.
-        let reads = keys.to_vec().into_iter().map(|(key, version)| async move {
+        let reads = keys.iter().cloned().map(|(key, version)| async move {
             let gvk = Gvk { group: key.group.clone(), version: version.as_str().into(), kind: key.kind.clone() };
             let resource = self.cluster.resource(&gvk).await?;
             self.read_object(&resource, &key).await

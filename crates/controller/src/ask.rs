@@ -108,10 +108,15 @@ impl Operator {
         let Status::Unit(status) = status else { return None };
         let shared: &Shared = &self.shared;
         let (unit, cluster, report, inventory, source) = shared.units.read(&key, |memory| {
-            let revision = status.synced.as_ref().and_then(|synced| synced.get("main").cloned().map(|revision| ("main", revision)).or_else(|| {
-                synced.iter().next().map(|(alias, revision)| (&**alias, revision.clone()))
-            }));
-            let source = memory.node.as_ref().zip(revision).and_then(|(node, (alias, revision))| Some((node.sources.get(alias)?.clone(), revision)));
+            let revision = status.synced.as_ref().and_then(|synced| {
+                synced
+                    .get("main")
+                    .cloned()
+                    .map(|revision| ("main", revision))
+                    .or_else(|| synced.iter().next().map(|(alias, revision)| (&**alias, revision.clone())))
+            });
+            let source =
+                memory.node.as_ref().zip(revision).and_then(|(node, (alias, revision))| Some((node.sources.get(alias)?.clone(), revision)));
             let unit = memory.node.as_ref().map(|node| Arc::clone(&node.unit));
             let cluster = memory.lives_in.clone().or_else(|| shared.targets.name(&memory.target()?));
             (unit, cluster, memory.report.clone(), memory.record.inventory.clone(), source)
@@ -169,7 +174,8 @@ impl Operator {
 
     /// Returns whether the operator does its work: it holds the lease, or says why not.
     pub fn ready(&self) -> Result<(), String> {
-        let clusters: Vec<_> = self.shared.targets.names().iter().filter(|name| self.shared.targets.get(name).is_none()).map(|name| &**name).collect();
+        let clusters: Vec<_> =
+            self.shared.targets.names().iter().filter(|name| self.shared.targets.get(name).is_none()).map(|name| &**name).collect();
         if clusters.is_empty() { Ok(()) } else { Err(format!("{} of the clusters did not answer yet", clusters.len())) }
     }
 
@@ -189,6 +195,11 @@ impl Operator {
 
     /// Returns the key of a unit of this installation.
     pub fn key(&self, namespace: &str, name: &str) -> NodeKey {
-        NodeKey { installation: Arc::clone(&self.shared.installation), kind: NodeKind::Unit, namespace: namespace.into(), name: name.into() }
+        NodeKey {
+            installation: Arc::clone(&self.shared.installation),
+            kind: NodeKind::Unit,
+            namespace: namespace.into(),
+            name: name.into(),
+        }
     }
 }

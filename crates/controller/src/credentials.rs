@@ -30,7 +30,9 @@ pub enum CredentialsError {
         mode: u32,
     },
     /// It is not what it should be.
-    #[error("the credentials file `{path}` is not a map of NAMESPACE/NAME to username, password, bearerToken, identity, known_hosts, ca.crt: {why}")]
+    #[error(
+        "the credentials file `{path}` is not a map of NAMESPACE/NAME to username, password, bearerToken, identity, known_hosts, ca.crt: {why}"
+    )]
     Malformed {
         /// The file.
         path: PathBuf,

@@ -85,10 +85,12 @@ impl Operator {
         prepare_folder(&options.state)?;
         let credentials = options.credentials.as_deref().map(credentials::read_file).transpose()?.unwrap_or_default();
         let key = options.history_key.as_deref().map(history_key).transpose()?;
-        let store = Store::open(options.state.join("history.sqlite"), plumb_store::Options { key, ..plumb_store::Options::standard() }).await;
+        let store =
+            Store::open(options.state.join("history.sqlite"), plumb_store::Options { key, ..plumb_store::Options::standard() }).await;
         let local = options.roots.iter().any(|root| root.source.url.starts_with("file://"));
         let (events, inbox) = mpsc::unbounded_channel();
-        let sources = Sources::open(&options.state.join("repositories"), local, credentials).map_err(|error| OperatorError::Cache(error.to_string()))?;
+        let sources = Sources::open(&options.state.join("repositories"), local, credentials)
+            .map_err(|error| OperatorError::Cache(error.to_string()))?;
         let shared = Arc::new(Shared {
             installation: Arc::clone(&options.installation),
             sources,
@@ -120,7 +122,8 @@ impl Running {
             declare_root(&shared, root, self.poll);
         }
         let names = shared.targets.names().to_vec();
-        let attending: Vec<_> = names.into_iter().map(|name| tokio::spawn(shell::attend(Arc::clone(&shared), name, stop.clone()))).collect();
+        let attending: Vec<_> =
+            names.into_iter().map(|name| tokio::spawn(shell::attend(Arc::clone(&shared), name, stop.clone()))).collect();
         // The loop waits for every effect before it ends; nothing writes after it.
         let _ = loop_ended.await;
         for task in attending {
@@ -135,7 +138,12 @@ impl Running {
 
 fn declare_root(shared: &Arc<Shared>, root: &RootSpec, poll: Duration) {
     let name = root.to_string();
-    let generator = NodeKey { installation: Arc::clone(&shared.installation), kind: NodeKind::Generator, namespace: "".into(), name: name.as_str().into() };
+    let generator = NodeKey {
+        installation: Arc::clone(&shared.installation),
+        kind: NodeKind::Generator,
+        namespace: "".into(),
+        name: name.as_str().into(),
+    };
     let source = shared.sources.declare_root(generator.clone(), root);
     shared.tell(Event::Put(source.clone(), Declared::Source { poll }));
     shared.tell(Event::Put(generator, Declared::Generator { source }));

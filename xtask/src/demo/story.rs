@@ -55,7 +55,10 @@ impl Story<'_> {
         self.until("the Deployment is there", || self.live("deployment/web", "{.spec.replicas}").as_deref() == Some("2"))?;
         done("a push is applied", begun);
         self.until("the unit is synced and healthy", || self.synced())?;
-        ensure!(self.live("deployment/web", "{.status.readyReplicas}").as_deref() == Some("2"), "the Deployment has not two ready replicas");
+        ensure!(
+            self.live("deployment/web", "{.status.readyReplicas}").as_deref() == Some("2"),
+            "the Deployment has not two ready replicas"
+        );
         done("and rolled out: two replicas are ready", begun);
         Ok(())
     }
@@ -84,10 +87,12 @@ impl Story<'_> {
 
     fn hold_a_large_deletion(&self) -> Result<()> {
         self.repo.remove("apps/hello/texts.yaml")?;
-        self.repo.write("apps/hello/settings.yaml", &settings("hello again"))?;
+        self.repo.write("apps/hello/settings.yaml", settings("hello again"))?;
         let begun = Instant::now();
         self.push("Drop all texts")?;
-        self.until("the rest of the commit is applied", || self.live("configmap/settings", "{.data.greeting}").as_deref() == Some("hello again"))?;
+        self.until("the rest of the commit is applied", || {
+            self.live("configmap/settings", "{.data.greeting}").as_deref() == Some("hello again")
+        })?;
         self.until("the deletion waits for approval", || self.gate().is_some_and(|gate| gate.contains("approv")))?;
         ensure!(self.live("configmap/text-de", "{.metadata.name}").is_some(), "a text was pruned without approval");
         done("a large deletion is held, the rest of its commit is applied", begun);
@@ -101,14 +106,15 @@ impl Story<'_> {
     }
 
     fn survive_a_bad_commit(&self) -> Result<()> {
-        self.repo.write("apps/hello/settings.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\ndata:\n  greeting: a: b\n")?;
+        self.repo
+            .write("apps/hello/settings.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\ndata:\n  greeting: a: b\n")?;
         let begun = Instant::now();
         self.push("Break the settings")?;
         self.until("the error is shown", || self.error().is_some_and(|error| error.contains("settings.yaml:6")))?;
         ensure!(self.live("configmap/settings", "{.data.greeting}").as_deref() == Some("hello again"), "what is live did not stay live");
         done("a bad commit is refused, what is live stays live", begun);
         println!("    {}", self.error().unwrap_or_default().lines().next().unwrap_or_default());
-        self.repo.write("apps/hello/settings.yaml", &settings("fixed"))?;
+        self.repo.write("apps/hello/settings.yaml", settings("fixed"))?;
         let begun = Instant::now();
         self.push("Fix the settings")?;
         self.until("the fix is live", || self.live("configmap/settings", "{.data.greeting}").as_deref() == Some("fixed"))?;
@@ -118,7 +124,7 @@ impl Story<'_> {
     }
 
     fn follow_a_git_revert(&self) -> Result<()> {
-        self.repo.write("apps/hello/settings.yaml", &settings("a mistake"))?;
+        self.repo.write("apps/hello/settings.yaml", settings("a mistake"))?;
         self.push("Change the greeting")?;
         self.until("the mistake is live", || self.live("configmap/settings", "{.data.greeting}").as_deref() == Some("a mistake"))?;
         self.until("the unit is synced", || self.synced())?;
@@ -184,7 +190,8 @@ impl Story<'_> {
 
     fn drift_in_history(&self) -> Result<(String, String)> {
         let history = self.history()?;
-        let drift = history.iter().flat_map(|sync| sync["drift"].as_array().into_iter().flatten()).next().context("no drift in the history")?;
+        let drift =
+            history.iter().flat_map(|sync| sync["drift"].as_array().into_iter().flatten()).next().context("no drift in the history")?;
         let text = |field: &str| drift[field].as_str().unwrap_or_default().to_owned();
         Ok((text("path"), text("manager")))
     }

@@ -225,7 +225,8 @@ pub struct Facts {
     pub unit: Option<Digest>,
     /// Gates.
     pub kept: Kept,
-    /// How many times in a row the process died while it worked on this unit.
+    /// How many times in a row the process died while it worked on this unit. Must be known before the unit is built, also while
+    /// its target does not answer: then the facts may come twice, first with what is known without it.
     pub crashes: u32,
     /// The identity of the root that declared it ([`Listing::from`]).
     pub declared_from: Option<Arc<str>>,

@@ -17,7 +17,14 @@ use super::{Shared, failure, plans, recorded, targets};
 use crate::core::{Class, EffectId, End, Event, Failure, PrunePermission, RequestId, Want};
 
 /// Builds and plans; ends in [`Event::Built`].
-pub(crate) async fn build(shared: Arc<Shared>, effect: EffectId, node: NodeKey, want: Arc<Want>, request: Option<RequestId>, stop: CancellationToken) {
+pub(crate) async fn build(
+    shared: Arc<Shared>,
+    effect: EffectId,
+    node: NodeKey,
+    want: Arc<Want>,
+    request: Option<RequestId>,
+    stop: CancellationToken,
+) {
     let end = tokio::select! {
         () = stop.cancelled() => End::Stopped,
         end = attempt(&shared, &node, &want, request) => match end {
@@ -28,7 +35,12 @@ pub(crate) async fn build(shared: Arc<Shared>, effect: EffectId, node: NodeKey, 
     shared.tell(Event::Built(effect, end));
 }
 
-async fn attempt(shared: &Arc<Shared>, node: &NodeKey, want: &Arc<Want>, request: Option<RequestId>) -> Result<crate::core::PlanHead, Failure> {
+async fn attempt(
+    shared: &Arc<Shared>,
+    node: &NodeKey,
+    want: &Arc<Want>,
+    request: Option<RequestId>,
+) -> Result<crate::core::PlanHead, Failure> {
     let built = make(shared, node, want).await?;
     let target = targets::of_want(shared, node, want)?;
     // What may be deleted is judged when it comes to it; the head counts all there is.
@@ -121,7 +133,8 @@ fn run(shared: &Shared, node: &NodeKey, unit: &Unit, revisions: &Revisions, reco
             built(shared, node, unit, &world, trees)
         }
         None => {
-            let sources = shared.units.read(node, |memory| memory.node.as_ref().map(|node| node.sources.clone())).flatten().unwrap_or_default();
+            let sources =
+                shared.units.read(node, |memory| memory.node.as_ref().map(|node| node.sources.clone())).flatten().unwrap_or_default();
             let world = shared.sources.world(unit, &sources, revisions)?;
             let offline = built(shared, node, unit, &world.world, world.trees.clone())?;
             Ok(Offline { reads: Some(Arc::new(world.finish())), ..offline })
@@ -135,9 +148,9 @@ fn built(
     unit: &Unit,
     world: &dyn World,
     trees: BTreeMap<Arc<str>, SourceTree>,
-
 ) -> Result<Offline, Failure> {
-    let built = plumb_build::build(world, &Request { unit, trees }, &shared.schema).map_err(|error| Failure::new(Class::Transient, error.to_string()))?;
+    let built = plumb_build::build(world, &Request { unit, trees }, &shared.schema)
+        .map_err(|error| Failure::new(Class::Transient, error.to_string()))?;
     let text = report::render(&built.diagnostics(), &built.files, &node.to_string(), false);
     let Built { result, files, .. } = built;
     match result {
@@ -158,7 +171,13 @@ fn bug(node: &NodeKey, what: &str) -> Failure {
 }
 
 /// Asks the cluster about kinds that nobody offline knows: what it does not know either is an error with its place.
-async fn settle_scopes(shared: &Shared, node: &NodeKey, unit: &Unit, manifests: Vec<Arc<Manifest>>, files: &FileTable) -> Result<Vec<Arc<Manifest>>, Failure> {
+async fn settle_scopes(
+    shared: &Shared,
+    node: &NodeKey,
+    unit: &Unit,
+    manifests: Vec<Arc<Manifest>>,
+    files: &FileTable,
+) -> Result<Vec<Arc<Manifest>>, Failure> {
     if manifests.iter().all(|manifest| manifest.scope.is_some()) {
         return Ok(manifests);
     }
@@ -179,7 +198,9 @@ async fn settle_scopes(shared: &Shared, node: &NodeKey, unit: &Unit, manifests: 
                 }
                 settled.push(Arc::new(manifest));
             }
-            Err(error) if plumb_cluster::classify(&error) == plumb_cluster::Class::NotFound => errors.push(plumb_build::unknown_kind(&manifest)),
+            Err(error) if plumb_cluster::classify(&error) == plumb_cluster::Class::NotFound => {
+                errors.push(plumb_build::unknown_kind(&manifest))
+            }
             Err(error) => return Err(failure(&error)),
         }
     }

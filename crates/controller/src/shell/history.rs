@@ -85,8 +85,24 @@ pub(crate) fn record(shared: &Shared, node: NodeKey, entry: Entry) {
 }
 
 /// Writes a line of the audit log.
-pub(crate) fn audit(shared: &Shared, unit: Option<NodeKey>, actor: &str, action: &str, request: Option<String>, why: Option<String>, detail: Value) {
-    shared.history.store.audit(AuditRecord { at_ms: now_ms(), unit, actor: actor.to_owned(), action: action.to_owned(), request, why, detail });
+pub(crate) fn audit(
+    shared: &Shared,
+    unit: Option<NodeKey>,
+    actor: &str,
+    action: &str,
+    request: Option<String>,
+    why: Option<String>,
+    detail: Value,
+) {
+    shared.history.store.audit(AuditRecord {
+        at_ms: now_ms(),
+        unit,
+        actor: actor.to_owned(),
+        action: action.to_owned(),
+        request,
+        why,
+        detail,
+    });
 }
 
 fn describe(end: &Ended) -> Value {

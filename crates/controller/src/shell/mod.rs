@@ -12,7 +12,7 @@ mod targets;
 mod units;
 mod watching;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,8 +26,8 @@ use crate::core::{Action, Class, Core, EffectId, Event, Failure, Ms};
 pub use targets::ClusterOptions;
 
 pub(crate) use history::{History, audit};
-pub(crate) use sources::Sources;
 pub(crate) use plans::DryRuns;
+pub(crate) use sources::Sources;
 pub(crate) use targets::{Targets, attend};
 pub(crate) use units::Units;
 
@@ -61,7 +61,7 @@ pub(crate) struct Shell {
     core: Core,
     shared: Arc<Shared>,
     events: mpsc::UnboundedReceiver<Event>,
-    running: HashMap<EffectId, CancellationToken>,
+    running: BTreeMap<EffectId, CancellationToken>,
     ended: mpsc::UnboundedReceiver<EffectId>,
     end: mpsc::UnboundedSender<EffectId>,
     tasks: TaskTracker,
@@ -74,7 +74,7 @@ const GRACE: Duration = Duration::from_secs(20);
 impl Shell {
     pub(crate) fn new(core: Core, shared: Arc<Shared>, events: mpsc::UnboundedReceiver<Event>) -> Self {
         let (end, ended) = mpsc::unbounded_channel();
-        Self { core, shared, events, running: HashMap::new(), ended, end, tasks: TaskTracker::new(), wake_at: None }
+        Self { core, shared, events, running: BTreeMap::new(), ended, end, tasks: TaskTracker::new(), wake_at: None }
     }
 
     /// Runs until told to stop; then every effect is stopped and waited for, so that no write is cut in half without need.

@@ -109,7 +109,8 @@ pub(crate) fn head(plan: &Plan, held: &Held, content: Digest) -> PlanHead {
 }
 
 fn heads(plan: &Plan) -> Vec<HoldHead> {
-    let head = |hold: &plumb_plan::Hold| HoldHead { kind: hold.kind, reason: hold.reason.as_str().into(), objects: count(hold.objects.len()) };
+    let head =
+        |hold: &plumb_plan::Hold| HoldHead { kind: hold.kind, reason: hold.reason.as_str().into(), objects: count(hold.objects.len()) };
     plan.holds.iter().map(head).collect()
 }
 
@@ -163,7 +164,9 @@ impl Basis {
 /// Returns which commit of which source a build of a want reads.
 fn evidence(unit: &Unit, want: &Want) -> Vec<Evidence> {
     let read = |(alias, spec): (&Arc<str>, &SourceSpec)| match spec {
-        SourceSpec::Git(git) => want.revisions.get(alias).map(|revision| Evidence { source: super::sources::identity(git), commit: revision.commit.clone() }),
+        SourceSpec::Git(git) => {
+            want.revisions.get(alias).map(|revision| Evidence { source: super::sources::identity(git), commit: revision.commit.clone() })
+        }
         SourceSpec::Folder(_) => None,
     };
     unit.sources.iter().filter_map(read).collect()

@@ -197,8 +197,15 @@ async fn credentials(shared: &Shared, git: &GitSource, namespace: &str) -> Resul
     if let Some(found) = shared.sources.credentials.get(&name) {
         return Ok(Some(found.clone()));
     }
-    let missing = || Failure::new(Class::Denied, format!("there are no credentials `{name}`, neither in the credentials file nor as a Secret"));
-    let default = shared.targets.names().first().and_then(|cluster| shared.targets.get(cluster)).filter(|_| !namespace.is_empty()).ok_or_else(missing)?;
+    let missing =
+        || Failure::new(Class::Denied, format!("there are no credentials `{name}`, neither in the credentials file nor as a Secret"));
+    let default = shared
+        .targets
+        .names()
+        .first()
+        .and_then(|cluster| shared.targets.get(cluster))
+        .filter(|_| !namespace.is_empty())
+        .ok_or_else(missing)?;
     let data = default.cluster.secret(namespace, &secret.name).await.map_err(|error| super::failure(&error))?;
     Ok(Some(credentials::from_secret(&data.ok_or_else(missing)?)))
 }
@@ -224,13 +231,16 @@ fn readers(shared: &Shared, node: &NodeKey, old: &Revision, new: &Revision) -> R
             uses.peek()?;
             // Before the first build nobody knows what a unit reads.
             let Some(reads) = &memory.reads else { return Some(unit.clone()) };
-            let touched = uses.any(|(alias, _)| reads.get(alias).is_none_or(|reads| reads.may_be_touched_by(&diff) && reads.touched_by(&new)));
+            let touched =
+                uses.any(|(alias, _)| reads.get(alias).is_none_or(|reads| reads.may_be_touched_by(&diff) && reads.touched_by(&new)));
             touched.then(|| unit.clone())
         })
         .into_iter()
         .collect();
     let state = shared.sources.state();
-    found.extend(state.roots.iter().filter(|(_, root)| diff.paths().any(|path| path.starts_with(&root.source.path))).map(|(key, _)| key.clone()));
+    found.extend(
+        state.roots.iter().filter(|(_, root)| diff.paths().any(|path| path.starts_with(&root.source.path))).map(|(key, _)| key.clone()),
+    );
     Readers::Some(found)
 }
 
@@ -240,13 +250,21 @@ pub(crate) async fn generate(shared: Arc<Shared>, effect: EffectId, node: NodeKe
     let end = match tokio::task::spawn_blocking(move || list(&work, &node, &revision)).await {
         Ok(Ok(listing)) => End::Done(listing),
         Ok(Err(failure)) => End::Failed(failure),
-        Err(error) => End::Failed(Failure::new(Class::Input, format!("reading a root ended in a bug of Plumb's, please report it: {error}"))),
+        Err(error) => {
+            End::Failed(Failure::new(Class::Input, format!("reading a root ended in a bug of Plumb's, please report it: {error}")))
+        }
     };
     shared.tell(Event::Generated(effect, end));
 }
 
 fn list(shared: &Arc<Shared>, node: &NodeKey, revision: &Revision) -> Result<Listing, Failure> {
-    let root = shared.sources.state().roots.get(node).cloned().ok_or_else(|| Failure::new(Class::Input, format!("root {node} is not declared")))?;
+    let root = shared
+        .sources
+        .state()
+        .roots
+        .get(node)
+        .cloned()
+        .ok_or_else(|| Failure::new(Class::Input, format!("root {node} is not declared")))?;
     let source = shared.sources.declare(&root.installation, &"".into(), &root.source);
     let snapshot = shared
         .sources
@@ -255,7 +273,8 @@ fn list(shared: &Arc<Shared>, node: &NodeKey, revision: &Revision) -> Result<Lis
     let mut world = SnapshotWorld::new();
     let tree = world.add(snapshot, RelPath::root());
     let mut files = FileTable::default();
-    let lowered = lower_root(&world, tree, &root, &revision.to_string(), &mut files).map_err(|error| Failure::new(Class::Transient, error.to_string()))?;
+    let lowered = lower_root(&world, tree, &root, &revision.to_string(), &mut files)
+        .map_err(|error| Failure::new(Class::Transient, error.to_string()))?;
     let problems: Vec<String> = lowered
         .diagnostics
         .iter()
@@ -282,14 +301,18 @@ fn declare_unit(shared: &Arc<Shared>, root: &RootSpec, key: NodeKey, node: Node)
             // The core knows targets by their registered names only.
             match shared.targets.name(&unit.target.cluster) {
                 Some(name) => Arc::make_mut(&mut unit).target.cluster = name,
-                None => return Declared::Stalled { reasons: vec![super::targets::unknown(shared, &unit.target.cluster).message.to_string()] },
+                None => {
+                    return Declared::Stalled { reasons: vec![super::targets::unknown(shared, &unit.target.cluster).message.to_string()] };
+                }
             }
             let sources: BTreeMap<Arc<str>, NodeKey> = unit
                 .sources
                 .iter()
                 .filter_map(|(alias, spec)| match spec {
                     // The root's own repository is read with the root's credentials, whatever the unit's namespace.
-                    SourceSpec::Git(git) if git.url == root.source.url && git.reference == root.source.reference && git.secret == root.source.secret => {
+                    SourceSpec::Git(git)
+                        if git.url == root.source.url && git.reference == root.source.reference && git.secret == root.source.secret =>
+                    {
                         Some((Arc::clone(alias), shared.sources.declare(&root.installation, &"".into(), git)))
                     }
                     SourceSpec::Git(git) => Some((Arc::clone(alias), shared.sources.declare(&root.installation, &key.namespace, git))),

@@ -101,12 +101,23 @@ fn record(shared: &Shared, order: &SyncOrder) -> InventoryRecord {
             beside.spec = Some(unit.digest);
         }
         memory.beside = beside.clone();
-        InventoryRecord { gates: beside.write(), revisions: order.want.revisions.clone(), epoch: order.fence.epoch, ..memory.record.clone() }
+        InventoryRecord {
+            gates: beside.write(),
+            revisions: order.want.revisions.clone(),
+            epoch: order.fence.epoch,
+            ..memory.record.clone()
+        }
     })
 }
 
 /// Notes what the sync changed.
-fn remember(shared: &Arc<Shared>, order: &SyncOrder, target: &Target, outcome: &SyncOutcome, drift: &BTreeMap<ObjectKey, Vec<FieldChange>>) {
+fn remember(
+    shared: &Arc<Shared>,
+    order: &SyncOrder,
+    target: &Target,
+    outcome: &SyncOutcome,
+    drift: &BTreeMap<ObjectKey, Vec<FieldChange>>,
+) {
     let node = &order.node;
     let before = shared.units.claimed(node);
     let now = now_ms();
@@ -157,7 +168,8 @@ fn end(shared: &Arc<Shared>, node: &NodeKey, target: &Target, made: &Made, outco
 
 fn with_adoptions(withheld: Option<Withheld>, adoptions: &[Adoption], digest: Digest) -> Withheld {
     let head = |adoption: &Adoption| {
-        let fields = if adoption.fields.is_empty() { String::new() } else { format!(", which sets {} otherwise", adoption.fields.join(", ")) };
+        let fields =
+            if adoption.fields.is_empty() { String::new() } else { format!(", which sets {} otherwise", adoption.fields.join(", ")) };
         HoldHead {
             kind: HoldKind::Adoption,
             reason: format!("{} is managed by {}{fields}", adoption.key, adoption.managers.join(", ")).into(),
@@ -188,9 +200,12 @@ fn failed(outcome: &SyncOutcome) -> Failure {
 fn build_record(shared: &Shared, node: &NodeKey, built: &BuiltUnit) -> BuildRecord {
     let BuildRecord::Files(input) = &built.input else { return built.input.clone() };
     let key = input.key;
-    shared.units.with(node, |memory| {
-        if memory.recorded.replace(key) == Some(key) { BuildRecord::Same { key } } else { built.input.clone() }
-    })
+    shared.units.with(
+        node,
+        |memory| {
+            if memory.recorded.replace(key) == Some(key) { BuildRecord::Same { key } } else { built.input.clone() }
+        },
+    )
 }
 
 fn drift_entries(order: &SyncOrder, drift: &BTreeMap<ObjectKey, Vec<FieldChange>>, outcome: &SyncOutcome) -> Vec<DriftEntry> {
@@ -236,7 +251,8 @@ async fn write(shared: &Arc<Shared>, node: &NodeKey) -> Result<(), String> {
         .units
         .read(node, |memory| {
             let record = InventoryRecord { gates: memory.beside.write(), ..memory.record.clone() };
-            let trivial = memory.beside.kept == Kept::default() && memory.record.inventory.items.is_empty() && memory.record.gates.is_null();
+            let trivial =
+                memory.beside.kept == Kept::default() && memory.record.inventory.items.is_empty() && memory.record.gates.is_null();
             (record, trivial)
         })
         .ok_or("it is gone")?;

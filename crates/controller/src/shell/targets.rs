@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use plumb_cluster::{Cluster, ConnectOptions, Inventories, InventoryRecord, KubeconfigSource, Lease, LeaseOptions, LeaseState, Rate, Reach};
+use plumb_cluster::{
+    Cluster, ConnectOptions, Inventories, InventoryRecord, KubeconfigSource, Lease, LeaseOptions, LeaseState, Rate, Reach,
+};
 use plumb_manifest::{Digest, Gvk};
 use plumb_unit::{NodeKey, OnDelete};
 use tokio::sync::watch;
@@ -71,7 +73,11 @@ impl Targets {
 
     /// Returns the registered name that a unit's target means: an empty one means the default cluster.
     pub(crate) fn name(&self, asked: &Arc<str>) -> Option<Arc<str>> {
-        if asked.is_empty() { self.options.contexts.first().cloned() } else { self.options.contexts.iter().find(|name| *name == asked).cloned() }
+        if asked.is_empty() {
+            self.options.contexts.first().cloned()
+        } else {
+            self.options.contexts.iter().find(|name| *name == asked).cloned()
+        }
     }
 
     /// Returns the registered names, the default one first.
@@ -182,7 +188,10 @@ async fn restore(shared: &Arc<Shared>, target: &Arc<Target>) {
         match target.inventories.load().await {
             Ok(loaded) => {
                 for (map, reason) in &loaded.damaged {
-                    tracing::error!(cluster = &*target.name, "the inventory in ConfigMap {map} cannot be read, its unit prunes nothing: {reason}");
+                    tracing::error!(
+                        cluster = &*target.name,
+                        "the inventory in ConfigMap {map} cannot be read, its unit prunes nothing: {reason}"
+                    );
                 }
                 let kinds: Vec<Gvk> = loaded.records.iter().flat_map(kinds).collect();
                 target.cluster.watch(kinds.iter().cloned());

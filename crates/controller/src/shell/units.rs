@@ -57,7 +57,8 @@ impl Held {
 
     /// Returns it with objects that somebody else manages.
     pub(crate) fn with(&self, adoptions: &[Adoption]) -> Self {
-        let names: Vec<String> = adoptions.iter().map(|adoption| format!("adopt {} {:?} {:?}", adoption.key, adoption.managers, adoption.fields)).collect();
+        let names: Vec<String> =
+            adoptions.iter().map(|adoption| format!("adopt {} {:?} {:?}", adoption.key, adoption.managers, adoption.fields)).collect();
         let parts = std::iter::once(self.digest.0.as_slice()).chain(names.iter().map(String::as_bytes));
         Self {
             digest: Digest::of_parts(parts),

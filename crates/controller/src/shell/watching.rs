@@ -36,7 +36,9 @@ pub(crate) fn observed(shared: &Arc<Shared>, target: &Target, seen: Seen) {
             tracing::debug!(cluster = &*target.name, %gvk, "all stamped objects are known");
             everything(shared, target);
         }
-        Seen::Trouble { gvk, message: Some(message) } => tracing::warn!(cluster = &*target.name, %gvk, "cannot be watched, objects stay as last seen: {message}"),
+        Seen::Trouble { gvk, message: Some(message) } => {
+            tracing::warn!(cluster = &*target.name, %gvk, "cannot be watched, objects stay as last seen: {message}")
+        }
         Seen::Trouble { gvk, message: None } => tracing::info!(cluster = &*target.name, %gvk, "can be watched again"),
         Seen::Overflow => {
             tracing::warn!(cluster = &*target.name, "observations were lost; everything is judged again");

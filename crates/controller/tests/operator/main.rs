@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bench;
+mod mistakes;
+mod outage;
+mod restart;
 mod story;
 
 pub(crate) use bench::Bench;

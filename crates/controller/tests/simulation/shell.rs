@@ -291,6 +291,11 @@ impl Sim {
         self.known.clear();
         self.world.epoch += 1;
         let places: Vec<(&'static str, bool)> = self.world.places.iter().map(|(name, place)| (*name, place.up)).collect();
+        let crashed: Vec<NodeKey> = self.world.persisted.iter().filter(|(_, p)| p.crashes > 0).map(|(key, _)| key.clone()).collect();
+        for key in crashed {
+            let facts = self.facts(&key); // the count of crashes does not lie in the target
+            self.feed(Event::Restored(key, facts));
+        }
         places.into_iter().for_each(|(name, up)| self.tell_reach(name, up));
         self.feed(Event::Put(root(), Declared::Generator { source: source(0) }));
         self.tell_lease(true);
