@@ -1,8 +1,31 @@
-//! Owns `bench`: the figures of docs/benchmarks.md.
+//! Owns `bench`: the figures of docs/benchmarks.md, each beside its peer in the same run.
+
+mod fleet;
+mod latency;
+mod rollout;
+mod yaml;
 
 use anyhow::{Result, bail};
 
+use crate::setup;
+
 /// Runs the named benchmarks, or all.
 pub(crate) fn run(names: &[&str]) -> Result<()> {
-    bail!("no benchmark {names:?}")
+    const ALL: [(&str, fn() -> Result<()>); 3] = [("yaml", yaml::run), ("rollout", rollout::run), ("latency", latency::run)];
+    if let Some(unknown) = names.iter().find(|name| ALL.iter().all(|(known, _)| known != *name)) {
+        bail!("no benchmark `{unknown}`; there are: {}", ALL.map(|(name, _)| name).join(", "));
+    }
+    setup::ensure()?;
+    for (name, bench) in ALL {
+        if names.is_empty() || names.contains(&name) {
+            println!("\n{name}");
+            bench()?;
+        }
+    }
+    Ok(())
+}
+
+/// Prints one figure: what was measured, what it came to, what is asked.
+fn figure(what: &str, value: &str, asked: &str) {
+    println!("  {what:<64} {value:>16}   asked: {asked}");
 }

@@ -2,9 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod adoption;
 mod bench;
+mod chain;
 mod mistakes;
+mod moves;
+mod onepass;
 mod outage;
+mod prunes;
 mod restart;
 mod story;
 

@@ -754,10 +754,10 @@ impl Sim {
         now.iter().for_each(|name| {
             objects.remove(name);
         });
-        let orphaned = order.want.delete && held.is_empty() && left.is_empty();
-        if orphaned {
+        if order.want.delete {
             let nobody = NodeKey::unit("sim", "nobody", "nobody");
-            objects.values_mut().filter(|live| live.owner == *node).for_each(|live| live.owner = nobody.clone());
+            let released = objects.iter_mut().filter(|(name, live)| live.owner == *node && !held.contains(*name) && !left.contains(*name));
+            released.for_each(|(_, live)| live.owner = nobody.clone());
         }
         let persisted = self.world.persisted.entry(node.clone()).or_default();
         persisted.inventory = made.objects.keys().cloned().chain(held.iter().cloned()).chain(left.iter().cloned()).collect();

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use plumb_yaml::parse;
+use plumb_yaml::{ByteSpan, parse};
 use serde_json::Value;
 
 use crate::property::{Random, mutate, random_document};
@@ -58,7 +58,9 @@ fn reason(text: &[u8], go: &Answer, ours: &Answer) -> Option<&'static str> {
     if text.starts_with(&[MARK, MARK].concat()) {
         return Some("Go loses characters behind a second byte-order mark");
     }
-    let Err(go) = go else { return None };
+    let Err(go) = go else {
+        return ours.is_ok().then(|| mixed_keys(text)).flatten();
+    };
     let reader = READER.iter().any(|part| go.contains(part)) || go == "yaml: invalid Unicode character";
     if reader && parse(text, &options(true)).errors().next().is_some() {
         // It reads ahead in blocks: what is no text there is an error even behind the document's end, or behind another error.
@@ -66,6 +68,18 @@ fn reason(text: &[u8], go: &Answer, ours: &Answer) -> Option<&'static str> {
     }
     let cut = ours.as_ref().is_err_and(|ours| ours.ends_with("...}") || ours.ends_with("...")) && go.contains("map key");
     cut.then_some("our message shortens a large key")
+}
+
+/// `yes` and `'true'` are two keys for Go until it turns them into one; which of them wins is random there.
+fn mixed_keys(text: &[u8]) -> Option<&'static str> {
+    let stream = parse(text, &options(true));
+    let written = |span: ByteSpan| &stream.text()[span.start as usize..span.end as usize];
+    let mixed = stream
+        .documents()
+        .flatten()
+        .flat_map(|document| document.duplicates().collect::<Vec<_>>())
+        .any(|d| written(d.first) != written(d.again));
+    mixed.then_some("Go takes any of two keys that have one name in JSON")
 }
 
 #[track_caller]
