@@ -95,13 +95,17 @@ async fn work(running: Running, http: Option<Serving>, mut stopped: watch::Recei
     }
 }
 
-/// Plumb's own lines at the level asked for; those of libraries only when they are about trouble, or everything is asked for.
+/// Plumb's own lines at the level asked for; those of libraries only when they are about trouble, or everything is asked for. The cluster
+/// library writes an error line for each attempt to connect, which Plumb says once in its own words.
 fn start_log(level: LogLevel) {
     let level = LevelFilter::from_level(level.into());
-    let others = if level == LevelFilter::TRACE { level } else { level.min(LevelFilter::WARN) };
+    let all = level == LevelFilter::TRACE;
+    let others = if all { level } else { level.min(LevelFilter::WARN) };
+    let wanted = Targets::new().with_default(others).with_target("plumb", level);
+    let wanted = if all { wanted } else { wanted.with_target("kube_client", LevelFilter::OFF) };
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
     // Only a test could have set another one before.
-    let _ = tracing_subscriber::registry().with(lines).with(Targets::new().with_default(others).with_target("plumb", level)).try_init();
+    let _ = tracing_subscriber::registry().with(lines).with(wanted).try_init();
 }
 
 fn options(global: &Global, args: &ServeArgs) -> Result<OperatorOptions, Problem> {
@@ -118,11 +122,8 @@ fn options(global: &Global, args: &ServeArgs) -> Result<OperatorOptions, Problem
     if let Some(twice) = roots.iter().enumerate().find(|(at, root)| roots[..*at].contains(root)) {
         return Err(Problem::usage(format!("`--root` names `{}` twice", twice.1)));
     }
-    let clusters = ClusterOptions {
-        kubeconfig: global.kubeconfig.clone(),
-        contexts: contexts(global, args)?,
-        requests_per_second: args.qps,
-    };
+    let clusters =
+        ClusterOptions { kubeconfig: global.kubeconfig.clone(), contexts: contexts(global, args)?, requests_per_second: args.qps };
     Ok(OperatorOptions {
         installation: args.installation.as_str().into(),
         roots,
@@ -151,7 +152,9 @@ fn contexts(global: &Global, args: &ServeArgs) -> Result<Vec<Arc<str>>, Problem>
         let problem = Problem::usage("no cluster is named");
         return Err(match there {
             Ok(there) => problem.hint("`--clusters CONTEXT` names the kubeconfig contexts to work on.").hint(listed(&there)),
-            Err(_) => problem.hint("`--clusters CONTEXT` names the kubeconfig contexts to work on; `kubectl config get-contexts` lists them."),
+            Err(_) => {
+                problem.hint("`--clusters CONTEXT` names the kubeconfig contexts to work on; `kubectl config get-contexts` lists them.")
+            }
         });
     }
     let there = there.map_err(|error| Problem::of(&error))?;
@@ -174,7 +177,9 @@ fn root_spec(args: &ServeArgs, text: &str) -> Result<RootSpec, Problem> {
 fn hook_secret(args: &ServeArgs) -> Result<Option<HookSecret>, Problem> {
     match (&args.hook_secret, args.listen) {
         (Some(path), Some(_)) => HookSecret::from_file(path).map(Some).map_err(|error| Problem::of(&error)),
-        (Some(_), None) => Err(Problem::usage("`--hook-secret` goes with `--listen`").hint("`--listen ADDRESS:PORT` takes push notifications.")),
+        (Some(_), None) => {
+            Err(Problem::usage("`--hook-secret` goes with `--listen`").hint("`--listen ADDRESS:PORT` takes push notifications."))
+        }
         (None, _) => Ok(None),
     }
 }
@@ -286,7 +291,10 @@ mod tests {
             (&["--clusters", "east", "--qps", "0"], "`--qps` is 0, which allows no request at all"),
             (&["--clusters", "east", "--root-credentials", "x"], "`--root-credentials` names an entry of a file"),
             (&["--clusters", "east", "--hook-secret", "x"], "`--hook-secret` goes with `--listen`"),
-            (&["--clusters", "east", "--root", "https://git.example.com/shop.git//units@main"], "`--root` names `https://git.example.com/shop.git//units@branch:main` twice"),
+            (
+                &["--clusters", "east", "--root", "https://git.example.com/shop.git//units@main"],
+                "`--root` names `https://git.example.com/shop.git//units@branch:main` twice",
+            ),
         ] {
             let problem = check(arguments).unwrap_err();
             assert_eq!((problem.message.as_str(), problem.code), (expect, USAGE), "{arguments:?}");

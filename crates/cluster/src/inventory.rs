@@ -73,6 +73,7 @@ pub struct Inventories {
 struct Stored {
     version: String,
     digest: Digest,
+    weight: Digest,
     epoch: u64,
     parts: Vec<String>,
 }
@@ -214,7 +215,7 @@ impl Inventories {
             self.put_part(hash, name, piece, &what, fence).await?;
         }
         let version = self.put_head(hash, &head, pieces.first().copied().unwrap_or(""), &names, stored.as_ref(), &what, fence).await?;
-        locked(&self.known).insert(hash, Stored { version, digest, epoch: record.epoch, parts: names.clone() });
+        locked(&self.known).insert(hash, Stored { version, digest, weight: weight(record), epoch: record.epoch, parts: names.clone() });
         for old in stored.into_iter().flat_map(|stored| stored.parts).filter(|old| !names.contains(old)) {
             // A part that nothing names any more does no harm.
             let _ = self.delete_map(&old, None, &what, fence).await;
@@ -240,10 +241,11 @@ impl Inventories {
         locked(&self.known).get(&UnitHash::of(unit)).map(|stored| stored.epoch)
     }
 
-    /// Returns whether a record is another one than what lies at the target, as far as this process knows.
+    /// Returns whether a record says something else than what lies at the target, as far as this process knows. The epoch, UIDs and later
+    /// evidence for the same objects are not worth a write of their own.
     pub(crate) fn differs(&self, record: &InventoryRecord) -> bool {
-        let digest = Digest::of(wired(record).as_bytes());
-        locked(&self.known).get(&UnitHash::of(&record.unit)).is_none_or(|stored| stored.digest != digest)
+        let weight = weight(record);
+        locked(&self.known).get(&UnitHash::of(&record.unit)).is_none_or(|stored| stored.weight != weight)
     }
 
     fn head(&self, hash: UnitHash) -> String {
@@ -289,8 +291,8 @@ impl Inventories {
         if self.head(UnitHash::of(&record.unit)) != head.metadata.name {
             return Err(format!("it is named for another unit than {}", record.unit));
         }
-        let stored =
-            Stored { version: head.metadata.resource_version.clone(), digest: Digest::of(text.as_bytes()), epoch: record.epoch, parts };
+        let version = head.metadata.resource_version.clone();
+        let stored = Stored { version, digest: Digest::of(text.as_bytes()), weight: weight(&record), epoch: record.epoch, parts };
         Ok((record, stored))
     }
 
@@ -433,6 +435,16 @@ fn wired(record: &InventoryRecord) -> String {
         items: items.collect(),
     };
     serde_json::to_string(&wired).unwrap_or_default()
+}
+
+/// Returns the hash of what of a record is worth a write by itself.
+fn weight(record: &InventoryRecord) -> Digest {
+    let mut record = InventoryRecord { epoch: 0, ..record.clone() };
+    record.inventory.evidence.clear();
+    for item in &mut record.inventory.items {
+        item.uid = None;
+    }
+    Digest::of(wired(&record).as_bytes())
 }
 
 fn unwired(text: &str, installation: &str) -> Result<InventoryRecord, String> {

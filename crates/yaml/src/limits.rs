@@ -12,7 +12,7 @@ pub const MAX_JSON_BYTES: usize = 256 << 20;
 pub const MAX_SIMPLE_KEY_CHARS: usize = 1024;
 /// How many places with bytes that are not UTF-8 are reported; what follows the last one is not read.
 pub const MAX_ENCODING_ERRORS: usize = 1024;
-/// How many duplicate keys of one document become errors in strict mode; the rest are counted by nobody.
+/// How many duplicate keys of one document become errors in strict mode; more would say nothing new.
 pub const MAX_DUPLICATE_ERRORS: usize = 1000;
 
 /// Up to this many decoded nodes, Go lets 99 % of them come from aliases.

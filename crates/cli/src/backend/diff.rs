@@ -43,7 +43,10 @@ pub(super) async fn diff(backend: &OperatorBackend, state: &UnitState) -> Result
 
 async fn objects(backend: &OperatorBackend, state: &UnitState, plan: &Plan) -> Result<Vec<ObjectDiff>, ApiError> {
     let mut objects: Vec<ObjectDiff> = removals(plan).map(|(key, action)| difference(key, action, Vec::new())).collect();
-    let applied: Vec<&Manifest> = plan.operations().filter_map(|operation| if let Operation::Apply { manifest, .. } = operation { Some(&**manifest) } else { None }).collect();
+    let applied: Vec<&Manifest> = plan
+        .operations()
+        .filter_map(|operation| if let Operation::Apply { manifest, .. } = operation { Some(&**manifest) } else { None })
+        .collect();
     let keys: Vec<(ObjectKey, String)> = applied.iter().map(|manifest| (manifest.key.clone(), manifest.gvk.version.to_string())).collect();
     let rules = rules(state)?;
     let (schema, redactor, manager) = (Schema::builtin(), redactor()?, UnitHash::of(&state.key).manager());

@@ -19,7 +19,8 @@ pub(super) fn view(gate: &Gate) -> GateView {
         }
         Gate::Deleted { by } => view.by = Some(by.to_string()),
         Gate::Approval { digest, reasons } => {
-            view.message = if reasons.is_empty() { "waits for approval".to_owned() } else { format!("waits for approval: {}", reasons.join("; ")) };
+            view.message =
+                if reasons.is_empty() { "waits for approval".to_owned() } else { format!("waits for approval: {}", reasons.join("; ")) };
             view.reasons = texts(reasons);
             view.digest = Some(digest.to_string());
         }
@@ -98,7 +99,8 @@ mod tests {
         let message = "waits for approval: deletes 12 of 17 objects; deletes 1 Namespace";
         let approval = check(Gate::Approval { digest, reasons: reasons.clone() }, GateKind::Approval, message);
         assert_eq!((approval.digest, approval.reasons.len()), (Some("ab".repeat(16)), 2));
-        let evidence = check(Gate::Evidence { reasons }, GateKind::Evidence, "deletions wait: deletes 12 of 17 objects; deletes 1 Namespace");
+        let evidence =
+            check(Gate::Evidence { reasons }, GateKind::Evidence, "deletions wait: deletes 12 of 17 objects; deletes 1 Namespace");
         assert_eq!((evidence.digest, evidence.reasons.len()), (None, 2));
     }
 
@@ -109,7 +111,11 @@ mod tests {
         assert_eq!(check(target, GateKind::Target, "target \"prod\" does not answer").until_ms, Some(9));
         let waits = check(Gate::Dependency { waiting: vec![other.clone()] }, GateKind::Dependency, "waits until ready: team-a/base");
         assert_eq!(waits.reasons, ["team-a/base"]);
-        check(Gate::DependencyMissing { missing: vec![other.clone()] }, GateKind::Dependency, "depends on units that do not exist: team-a/base");
+        check(
+            Gate::DependencyMissing { missing: vec![other.clone()] },
+            GateKind::Dependency,
+            "depends on units that do not exist: team-a/base",
+        );
         let failure = Some(Failure::new(Class::Denied, "the password is wrong"));
         check(Gate::Source { source: other, failure }, GateKind::Source, "source team-a/base cannot be read: the password is wrong");
         check(Gate::Lease, GateKind::Lease, "another process holds the lease");

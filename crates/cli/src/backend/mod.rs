@@ -18,8 +18,8 @@ use plumb_cluster::{Acting, Class, ClusterError, classify};
 use plumb_controller::core::{Order as CoreOrder, Request, RequestId};
 use plumb_controller::{Change, Operator, UnitState};
 use plumb_server::api::{
-    ApiError, Backend, Caller, DiffView, ErrorCode, Info, ObjectEvent, Order, OrderKind, Progress, RequestState, RequestView, StreamEvent, Tree,
-    UnitFilter, UnitRef, UnitView,
+    ApiError, Backend, Caller, DiffView, ErrorCode, Info, ObjectEvent, Order, OrderKind, Progress, RequestState, RequestView, StreamEvent,
+    Tree, UnitFilter, UnitRef, UnitView,
 };
 use plumb_store::{SyncDetail, SyncId, SyncSummary};
 use plumb_unit::NodeKey;
@@ -62,7 +62,8 @@ impl OperatorBackend {
     }
 
     fn acting(&self, state: &UnitState) -> Result<Acting, ApiError> {
-        let silent = || ApiError::new(ErrorCode::Unavailable, format!("cluster `{}` does not answer", state.cluster.as_deref().unwrap_or_default()));
+        let silent =
+            || ApiError::new(ErrorCode::Unavailable, format!("cluster `{}` does not answer", state.cluster.as_deref().unwrap_or_default()));
         self.operator.acting(state).ok_or_else(silent)?.map_err(|error| cluster_error(&error))
     }
 

@@ -19,12 +19,10 @@ pub(super) async fn order(store: &Store, state: &UnitState, order: &Order, now_m
     Ok(match order {
         Order::Reconcile | Order::Sync { revision: None, dry_run: false } => CoreOrder::Reconcile,
         Order::Sync { revision: None, dry_run: true } => CoreOrder::DryRun { revisions: None },
-        Order::Sync { revision: Some(revision), dry_run } => {
-            match (at_commit(store, state, revision).await?, dry_run) {
-                (CoreOrder::SyncAt { revisions, .. }, true) => CoreOrder::DryRun { revisions: Some(revisions) },
-                (order, _) => order,
-            }
-        }
+        Order::Sync { revision: Some(revision), dry_run } => match (at_commit(store, state, revision).await?, dry_run) {
+            (CoreOrder::SyncAt { revisions, .. }, true) => CoreOrder::DryRun { revisions: Some(revisions) },
+            (order, _) => order,
+        },
         Order::Suspend { for_ms } => CoreOrder::Suspend { until: for_ms.map(|ms| now_ms.saturating_add(ms)) },
         Order::Resume => CoreOrder::Resume,
         Order::Approve { digest } => CoreOrder::Approve { digest: approval(state, digest.as_deref())? },
@@ -97,7 +95,8 @@ fn prefix(state: &UnitState, commit: &str) -> Result<String, ApiError> {
 
 fn unknown(state: &UnitState, to: &str) -> ApiError {
     let unit = &state.key;
-    ApiError::new(ErrorCode::NotFound, format!("no recorded sync of {unit} fits `{to}`")).hint(format!("`plumb history {unit}` lists them."))
+    ApiError::new(ErrorCode::NotFound, format!("no recorded sync of {unit} fits `{to}`"))
+        .hint(format!("`plumb history {unit}` lists them."))
 }
 
 /// Returns the order that goes back to a recorded sync: from its record, or from its sources when the record is not kept.
@@ -120,7 +119,10 @@ async fn previous(store: &Store, state: &UnitState) -> Result<CoreOrder, ApiErro
         }
         Err(StoreError::NoSuchBuild { .. }) => {
             let unit = &state.key;
-            let error = ApiError::new(ErrorCode::NotFound, format!("{unit} has no earlier state in the history that was synced from another build"));
+            let error = ApiError::new(
+                ErrorCode::NotFound,
+                format!("{unit} has no earlier state in the history that was synced from another build"),
+            );
             Err(error.hint(format!("`plumb history {unit}` lists what there is.")))
         }
         Err(error) => Err(error.into()),
@@ -131,7 +133,11 @@ fn delete(state: &UnitState, orphan: Option<bool>) -> Result<CoreOrder, ApiError
     let orphans = state.unit.as_ref().is_some_and(|unit| unit.policy.on_delete == OnDelete::Orphan);
     let (asked, wanted) = match orphan {
         Some(orphan) if orphan != orphans => {
-            if orphan { ("leave the objects of a unit whose policy deletes them", "orphan") } else { ("delete the objects of a unit whose policy leaves them", "delete") }
+            if orphan {
+                ("leave the objects of a unit whose policy deletes them", "orphan")
+            } else {
+                ("delete the objects of a unit whose policy leaves them", "delete")
+            }
         }
         _ => return Ok(CoreOrder::Delete),
     };
@@ -223,7 +229,12 @@ mod tests {
     #[test]
     fn a_sync_is_named_by_its_id_or_by_a_commit() {
         use SyncOutcome::{Failed, Succeeded};
-        let syncs = [sync(4, "aaaa00", Failed, true), sync(3, "aaaa00", Succeeded, false), sync(2, "aaaa00", Succeeded, true), sync(1, "aabb00", Succeeded, true)];
+        let syncs = [
+            sync(4, "aaaa00", Failed, true),
+            sync(3, "aaaa00", Succeeded, false),
+            sync(2, "aaaa00", Succeeded, true),
+            sync(1, "aabb00", Succeeded, true),
+        ];
         let state = state();
         let picked = |to: &str| pick(&state, &syncs, to).map(|sync| sync.id);
         assert_eq!(picked(&syncs[0].id.to_string()), Ok(syncs[0].id));
@@ -249,7 +260,9 @@ mod tests {
     fn a_deletion_goes_with_the_units_policy_or_not_at_all() {
         let mut state = state();
         assert!(delete(&state, Some(true)).is_err());
-        state.unit = state.unit.map(|unit| Arc::new(Unit { policy: plumb_unit::Policy { on_delete: OnDelete::Orphan, ..unit.policy.clone() }, ..(*unit).clone() }));
+        state.unit = state.unit.map(|unit| {
+            Arc::new(Unit { policy: plumb_unit::Policy { on_delete: OnDelete::Orphan, ..unit.policy.clone() }, ..(*unit).clone() })
+        });
         assert_eq!(delete(&state, Some(true)), Ok(CoreOrder::Delete));
         assert_eq!(delete(&state, None), Ok(CoreOrder::Delete));
         assert!(delete(&state, Some(false)).is_err());

@@ -15,7 +15,8 @@ impl Probe for Figures {
     }
 
     fn metrics(&self) -> Vec<Metric> {
-        let mut metrics: Vec<Metric> = self.0.counters().into_iter().map(|(name, help, value)| Metric::counter(name, help, number(value))).collect();
+        let mut metrics: Vec<Metric> =
+            self.0.counters().into_iter().map(|(name, help, value)| Metric::counter(name, help, number(value))).collect();
         let units = self.0.units();
         let by = |word: &dyn Fn(&plumb_controller::UnitState) -> String| {
             let mut counts: BTreeMap<String, u64> = BTreeMap::new();
@@ -29,7 +30,11 @@ impl Probe for Figures {
         let stale = self.0.sources().iter().filter(|source| source.status.stale.is_some()).count();
         metrics.push(Metric::gauge("plumb_sources_stale", "Sources and roots that cannot be read just now", number(stale as u64)));
         let history = self.0.store().health();
-        metrics.push(Metric::gauge("plumb_history_queued", "Records that wait to be written to the history", number(history.queued as u64)));
+        metrics.push(Metric::gauge(
+            "plumb_history_queued",
+            "Records that wait to be written to the history",
+            number(history.queued as u64),
+        ));
         metrics.push(Metric::counter("plumb_history_written_total", "Records written to the history", number(history.written)));
         let lost = history.dropped_syncs.saturating_add(history.dropped_audits);
         metrics.push(Metric::counter("plumb_history_dropped_total", "Records lost because too much was waiting", number(lost)));

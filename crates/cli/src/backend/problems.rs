@@ -89,7 +89,8 @@ mod tests {
         let path = RelPath::parse("units/settings (old).yaml").unwrap();
         let file = files.add(SourceFile { source: "main".into(), revision: "main@sha1:4f0c".into(), path, text: text.as_bytes().into() });
         let at = |start: u32, end: u32| Span { file, start, end };
-        let syntax = Diagnostic::error("yaml-syntax", "mapping values are\nnot allowed here").at(at(34, 35), "here").at(at(22, 30), "the first one");
+        let syntax =
+            Diagnostic::error("yaml-syntax", "mapping values are\nnot allowed here").at(at(34, 35), "here").at(at(22, 30), "the first one");
         let diagnostics = [syntax.hint("Quote the value.").hint("Or\nnot."), Diagnostic::warning("no-place", "nothing to point at")];
         let problems = of(&report::render(&diagnostics, &files, "team-a/shop", false));
         assert_eq!(problems.len(), 2, "{problems:#?}");
@@ -98,7 +99,10 @@ mod tests {
         assert_eq!(first.message, "mapping values are\nnot allowed here");
         assert_eq!(first.place.as_deref(), Some("units/settings (old).yaml:3:15"));
         let excerpt = first.excerpt.as_deref().unwrap();
-        assert!(excerpt.contains("3 |   greeting: a: b") && excerpt.contains("the first one") && excerpt.ends_with("the first one"), "{excerpt}");
+        assert!(
+            excerpt.contains("3 |   greeting: a: b") && excerpt.contains("the first one") && excerpt.ends_with("the first one"),
+            "{excerpt}"
+        );
         assert_eq!(first.hints, ["Quote the value.", "Or\nnot."]);
         let second = Problem {
             code: "no-place".into(),

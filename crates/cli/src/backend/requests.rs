@@ -88,7 +88,11 @@ impl Asked {
         }
         let Some(end) = operator.ended(&self.id) else {
             let works = |status: &plumb_controller::core::UnitStatus| matches!(status.activity, Activity::Working(_));
-            let state = if operator.unit(&self.unit).is_some_and(|unit| works(&unit.status)) { RequestState::Running } else { RequestState::Accepted };
+            let state = if operator.unit(&self.unit).is_some_and(|unit| works(&unit.status)) {
+                RequestState::Running
+            } else {
+                RequestState::Accepted
+            };
             return RequestView { state, ..self.view.clone() };
         };
         let plan = operator.dry_run(&self.id);
@@ -150,7 +154,10 @@ pub(super) fn planned(head: &PlanHead, plan: Option<&Plan>) -> PlanSummary {
     };
     let holds: Vec<HoldEntry> = head.holds.iter().map(hold).collect();
     // The plan itself is forgotten before its head.
-    let mut summary = plan.map_or_else(|| PlanSummary { applies: head.changes.saturating_sub(head.deletes), deletes: head.deletes, ..PlanSummary::default() }, PlanSummary::of);
+    let mut summary = plan.map_or_else(
+        || PlanSummary { applies: head.changes.saturating_sub(head.deletes), deletes: head.deletes, ..PlanSummary::default() },
+        PlanSummary::of,
+    );
     if !holds.is_empty() || summary.digest.is_empty() {
         summary.digest = digest;
     }

@@ -26,8 +26,13 @@ pub(super) fn progress(backend: &OperatorBackend, asked: Arc<Asked>) -> mpsc::Re
     let mut closing = backend.closing.clone();
     tokio::spawn(async move {
         let mut stage = "";
-        let first = stage_of(&backend, &asked.unit, &mut stage);
-        let _ = first.map(|first| sender.try_send(first));
+        // A reader that is too slow sees fewer lines.
+        let tell = |line: Option<Progress>| {
+            if let Some(line) = line {
+                sender.try_send(line).ok();
+            }
+        };
+        tell(stage_of(&backend, &asked.unit, &mut stage));
         while backend.operator.ended(&asked.id).is_none() {
             let change = tokio::select! {
                 change = changes.next() => change,
@@ -40,8 +45,7 @@ pub(super) fn progress(backend: &OperatorBackend, asked: Arc<Asked>) -> mpsc::Re
                 Some(Change::Progress(node, event, phase)) if node == asked.unit => step(&event, phase),
                 Some(_) => None,
             };
-            // A reader that is too slow sees fewer lines.
-            let _ = line.map(|line| sender.try_send(line));
+            tell(line);
         }
         let request = asked.now(&backend.operator).await;
         // The last line waits for its reader: nothing comes behind it.
@@ -118,7 +122,8 @@ fn step(event: &Event, phase: Option<(&'static str, u32)>) -> Option<Progress> {
             Progress::OperationEnded { object: view::object(key), result: ObjectEntry::of(key, result).result, message }
         }
         Event::Waiting { objects, .. } => {
-            let one = |(key, health): &(_, plumb_plan::Health)| ObjectHealth { object: view::object(key), health: view::health(health.clone()) };
+            let one =
+                |(key, health): &(_, plumb_plan::Health)| ObjectHealth { object: view::object(key), health: view::health(health.clone()) };
             Progress::Waiting { objects: objects.iter().map(one).collect() }
         }
         Event::PhaseEnded { outcome, .. } => {
@@ -144,7 +149,13 @@ mod tests {
     #[test]
     fn each_event_of_a_sync_is_a_line() {
         let key = ObjectKey::new("apps", "Deployment", Some("shop"), "web");
-        let object = ObjectRef { group: "apps".into(), version: None, kind: "Deployment".into(), namespace: Some("shop".into()), name: "web".into() };
+        let object = ObjectRef {
+            group: "apps".into(),
+            version: None,
+            kind: "Deployment".into(),
+            namespace: Some("shop".into()),
+            name: "web".into(),
+        };
         let phase = Some(("workloads", 3));
         let failed = ObjectResult::Failed { message: "denied".into() };
         let waits = Health { status: HealthStatus::Progressing, message: "0 of 1 ready".into() };
@@ -158,10 +169,16 @@ mod tests {
             (
                 Event::Waiting { phase: 1, objects: vec![(key, waits)] },
                 Progress::Waiting {
-                    objects: vec![ObjectHealth { object, health: HealthView { status: HealthStatus::Progressing, message: "0 of 1 ready".into() } }],
+                    objects: vec![ObjectHealth {
+                        object,
+                        health: HealthView { status: HealthStatus::Progressing, message: "0 of 1 ready".into() },
+                    }],
                 },
             ),
-            (Event::PhaseEnded { phase: 1, outcome: Outcome::Cancelled }, Progress::PhaseEnded { phase: "workloads".into(), outcome: "cancelled".into() }),
+            (
+                Event::PhaseEnded { phase: 1, outcome: Outcome::Cancelled },
+                Progress::PhaseEnded { phase: "workloads".into(), outcome: "cancelled".into() },
+            ),
         ] {
             assert_eq!(step(&event, phase), Some(expect));
         }

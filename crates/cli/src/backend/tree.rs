@@ -43,18 +43,27 @@ pub(super) async fn tree(backend: &OperatorBackend, state: &UnitState) -> Tree {
 
 /// Returns what objects own, and whether all of them were asked for.
 async fn children(acting: &Acting, items: &[InventoryItem]) -> Result<(Vec<Child>, bool), ClusterError> {
-    let mut owners: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for item in items.iter().filter(|item| may_own(&item.key)) {
-        if let (Some(namespace), Some(uid)) = (item.key.namespace.as_deref(), &item.uid) {
-            owners.entry(namespace).or_default().push(uid.clone());
-        }
-    }
-    let complete = owners.len() <= MAX_NAMESPACES;
+    let (owners, complete) = owners(items);
     let mut found = Vec::new();
-    for (namespace, uids) in owners.iter().take(MAX_NAMESPACES) {
-        found.extend(acting.children(namespace, uids).await?);
+    for (namespace, uids) in owners {
+        found.extend(acting.children(namespace, &uids).await?);
     }
     Ok((found, complete))
+}
+
+/// Returns the UIDs of objects that may have children by namespace, and whether these are all namespaces.
+fn owners(items: &[InventoryItem]) -> (BTreeMap<&str, Vec<String>>, bool) {
+    let mut owners: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut complete = true;
+    for item in items.iter().filter(|item| may_own(&item.key)) {
+        let (Some(namespace), Some(uid)) = (item.key.namespace.as_deref(), &item.uid) else { continue };
+        if owners.len() < MAX_NAMESPACES || owners.contains_key(namespace) {
+            owners.entry(namespace).or_default().push(uid.clone());
+        } else {
+            complete = false;
+        }
+    }
+    (owners, complete)
 }
 
 /// Returns whether objects of the kind have children: workloads, Services, and custom resources, of which nobody knows.
@@ -71,32 +80,42 @@ fn assemble(items: &[InventoryItem], children: &[Child], look: impl Fn(&ObjectKe
     for child in children {
         below.entry(&child.owner).or_default().push(child);
     }
-    let mut left = most;
+    let mut room = Room { left: most, short: false };
     let mut objects = Vec::new();
     for item in items {
-        if left == 0 {
+        if !room.take() {
             break;
         }
-        left -= 1;
-        // An owned object that another one owns, too, is shown once, as the unit's own.
-        let children = item.uid.as_deref().map(|uid| branch(uid, &mut below, &mut left)).unwrap_or_default();
+        let children = item.uid.as_deref().map(|uid| branch(uid, &mut below, &mut room)).unwrap_or_default();
         let health = look(&item.key).unwrap_or(Health { status: HealthStatus::Unknown, message: "its cluster does not answer".to_owned() });
         objects.push(TreeNode { object: view::object(&item.key), health: view::health(health), managed: true, children });
     }
-    let truncated = objects.len() < items.len() || left == 0 && below.values().any(|children| !children.is_empty());
-    Tree { objects, truncated }
+    Tree { objects, truncated: room.short }
+}
+
+/// How many nodes may still be shown, and whether one was not.
+struct Room {
+    left: usize,
+    short: bool,
+}
+
+impl Room {
+    fn take(&mut self) -> bool {
+        self.short |= self.left == 0;
+        self.left = self.left.saturating_sub(1);
+        !self.short
+    }
 }
 
 /// Takes what an object owns out of the rest, so that nothing is shown twice and nothing below itself.
-fn branch(owner: &str, below: &mut BTreeMap<&str, Vec<&Child>>, left: &mut usize) -> Vec<TreeNode> {
+fn branch(owner: &str, below: &mut BTreeMap<&str, Vec<&Child>>, room: &mut Room) -> Vec<TreeNode> {
     let own = below.remove(owner).unwrap_or_default();
     let mut nodes = Vec::new();
     for child in own {
-        if *left == 0 {
+        if !room.take() {
             break;
         }
-        *left -= 1;
-        let children = branch(&child.uid, below, left);
+        let children = branch(&child.uid, below, room);
         nodes.push(TreeNode { object: view::object(&child.key), health: view::health(child.health.clone()), managed: false, children });
     }
     nodes
@@ -107,9 +126,7 @@ pub(super) async fn events(backend: &OperatorBackend, state: &UnitState) -> Resu
     let acting = backend.acting(state)?;
     let items = &state.inventory.items;
     let (children, _) = children(&acting, items).await.map_err(|error| cluster_error(&error))?;
-    let own = items.iter().filter_map(|item| Some((item.key.clone(), item.uid.clone()?)));
-    let all: BTreeSet<(ObjectKey, String)> = own.chain(children.into_iter().map(|child| (child.key, child.uid))).collect();
-    let mut waiting = all.into_iter().take(MAX_EVENT_OBJECTS);
+    let mut waiting = asked_about(items, children).into_iter();
     let mut asking = JoinSet::new();
     let mut events = Vec::new();
     loop {
@@ -126,6 +143,12 @@ pub(super) async fn events(backend: &OperatorBackend, state: &UnitState) -> Resu
     }
     events.sort_by(|one, other| (one.last_ms, &one.object, &one.reason).cmp(&(other.last_ms, &other.object, &other.reason)));
     Ok(events)
+}
+
+/// Returns the objects whose events are asked for: the unit's own before what they own, when there are too many.
+fn asked_about(items: &[InventoryItem], children: Vec<Child>) -> BTreeSet<(ObjectKey, String)> {
+    let own = items.iter().filter_map(|item| Some((item.key.clone(), item.uid.clone()?)));
+    own.chain(children.into_iter().map(|child| (child.key, child.uid))).take(MAX_EVENT_OBJECTS).collect()
 }
 
 /// Only the last time is read from the cluster: it stands for the first one, too.
@@ -167,14 +190,20 @@ mod tests {
         let children = [child("ReplicaSet", "web-1", "u2"), child("Pod", "web-1-a", "ReplicaSet-web-1"), child("Pod", "stray", "nobody")];
         let tree = assemble(&items, &children, |key| (&*key.kind == "Service").then(healthy), MAX_NODES);
         assert_eq!(names(&tree.objects), ["Service []", r#"Deployment ["ReplicaSet [\"Pod []\"]"]"#]);
-        assert_eq!((tree.truncated, tree.objects[0].health.status, tree.objects[1].health.status), (false, HealthStatus::Healthy, HealthStatus::Unknown));
+        assert_eq!(
+            (tree.truncated, tree.objects[0].health.status, tree.objects[1].health.status),
+            (false, HealthStatus::Healthy, HealthStatus::Unknown)
+        );
     }
 
     #[test]
     fn a_tree_ends_at_its_limit_and_in_a_circle() {
         let items = state().inventory.items;
         let circle = [child("Pod", "a", "u2"), child("Pod", "b", "Pod-a"), child("Pod", "a", "Pod-b")];
-        assert_eq!(names(&assemble(&items, &circle, |_| None, MAX_NODES).objects), ["Service []", r#"Deployment ["Pod [\"Pod [\\\"Pod []\\\"]\"]"]"#]);
+        assert_eq!(
+            names(&assemble(&items, &circle, |_| None, MAX_NODES).objects),
+            ["Service []", r#"Deployment ["Pod [\"Pod [\\\"Pod []\\\"]\"]"]"#]
+        );
         let many: Vec<Child> = (0..MAX_NODES).map(|at| child("Pod", &at.to_string(), "u2")).collect();
         let tree = assemble(&items, &many[..MAX_NODES - 2], |_| None, MAX_NODES);
         assert_eq!((tree.truncated, tree.objects[1].children.len()), (false, MAX_NODES - 2));
@@ -182,6 +211,24 @@ mod tests {
         assert_eq!(tree.objects[1].children.len(), MAX_NODES - 2);
         assert!(tree.truncated);
         assert!(assemble(&items, &[], |_| None, 1).truncated);
+    }
+
+    #[test]
+    fn questions_to_the_cluster_are_limited() {
+        let item = |at: usize| {
+            let mut item = state().inventory.items[1].clone();
+            item.key.namespace = Some(at.to_string().into());
+            item.uid = Some(at.to_string());
+            item
+        };
+        let many: Vec<InventoryItem> = (0..=MAX_EVENT_OBJECTS).map(item).collect();
+        let (few, complete) = owners(&many[..MAX_NAMESPACES]);
+        assert_eq!((few.len(), complete), (MAX_NAMESPACES, true));
+        let (most, complete) = owners(&many[..=MAX_NAMESPACES]);
+        assert_eq!((most.len(), complete), (MAX_NAMESPACES, false));
+        let asked = asked_about(&many[..2], vec![child("Pod", "a", "0")]);
+        assert_eq!(asked.len(), 3);
+        assert_eq!(asked_about(&many, vec![child("Pod", "a", "0")]).len(), MAX_EVENT_OBJECTS);
     }
 
     #[test]

@@ -4,9 +4,7 @@ use plumb_controller::UnitState;
 use plumb_controller::core::{Activity as Doing, Gate, Stage, SyncKind, SyncWord, UnitStatus, Withheld, Work};
 use plumb_manifest::ObjectKey;
 use plumb_plan::{Health, HealthStatus};
-use plumb_server::api::{
-    Activity, ActivityState, HealthView, ObjectRef, StaleSource, SyncState, TargetView, UnitView, WhyState, WhyView,
-};
+use plumb_server::api::{Activity, ActivityState, HealthView, ObjectRef, StaleSource, SyncState, TargetView, UnitView, WhyState, WhyView};
 use plumb_store::HoldEntry;
 
 use super::{gate, problems};

@@ -238,7 +238,9 @@ impl Core {
             return PrunePermission::Group { deletes: 0, owned: head.owned };
         }
         match unit.verdict {
-            Verdict::Allowed { deletes, owned } if unit.groups.is_empty() && self.blind(unit).is_none() => PrunePermission::Group { deletes, owned },
+            Verdict::Allowed { deletes, owned } if unit.groups.is_empty() && self.blind(unit).is_none() => {
+                PrunePermission::Group { deletes, owned }
+            }
             Verdict::Allowed { .. } | Verdict::Open | Verdict::Held { .. } => PrunePermission::Withheld,
         }
     }
@@ -269,7 +271,8 @@ impl Core {
         let unjudged = unit.rest.as_ref().is_none_or(|rest| rest.unjudged);
         let holds = unit.rest.as_ref().map_or(&[][..], |rest| &rest.withheld.holds);
         if unjudged && !unit.groups.is_empty() {
-            let pending: BTreeSet<&NodeKey> = unit.groups.iter().filter_map(|id| self.groups.get(id)).flat_map(|group| group.pending.keys()).collect();
+            let pending: BTreeSet<&NodeKey> =
+                unit.groups.iter().filter_map(|id| self.groups.get(id)).flat_map(|group| group.pending.keys()).collect();
             let waiting = pending.iter().take(Gate::NAMED).map(|key| (*key).clone()).collect();
             return Some(Gate::PruneGroup { waiting, count: pending.len() });
         }
@@ -321,7 +324,9 @@ impl UnitState {
 
     /// Whether the want is what was last synced before the process started.
     fn was_there(&self, want: &Want) -> bool {
-        self.done.is_none() && self.synced.as_ref() == Some(&want.revisions) && self.synced_unit == want.unit.as_ref().map(|unit| unit.digest)
+        self.done.is_none()
+            && self.synced.as_ref() == Some(&want.revisions)
+            && self.synced_unit == want.unit.as_ref().map(|unit| unit.digest)
     }
 
     /// When drift may be repaired at the earliest; none: at once.

@@ -7,7 +7,7 @@ use super::Core;
 use super::decide::PREEMPTIONS;
 use super::event::{Action, Cause, Class, EffectId, End, Ended, Entry, Failure, PlanHead, Settled, Stage, SyncKind, Want};
 use super::queue::Place;
-use super::state::{BuildRun, Built, Done, Phase, Open, Rest, SyncRun, UnitState, Verdict};
+use super::state::{BuildRun, Built, Done, Open, Phase, Rest, SyncRun, UnitState, Verdict};
 
 impl Core {
     pub(super) fn built(&mut self, id: EffectId, end: End<PlanHead>) {
@@ -29,7 +29,8 @@ impl Core {
         let Some(unit) = self.units.get_mut(key) else { return };
         let newest = run.want.seq == unit.want.seq;
         let through = unit.preempted >= PREEMPTIONS && run.want.delete == unit.want.delete;
-        if !newest && !(through && run.want.seq > unit.built_seq()) {
+        let older = run.want.seq <= unit.built_seq() || !through;
+        if older && !newest {
             return;
         }
         let seq = run.want.seq;
@@ -174,7 +175,11 @@ impl Core {
             unit.rest = None;
             self.bump(key, Cause::Permitted); // planned and judged anew
         }
-        self.end_requests(key, |open| run.requests.contains(&open.request.id) && open.phase == Phase::Carried, &Ended::Done { withheld: withheld.clone() });
+        self.end_requests(
+            key,
+            |open| run.requests.contains(&open.request.id) && open.phase == Phase::Carried,
+            &Ended::Done { withheld: withheld.clone() },
+        );
         if deleted && withheld.is_none() {
             let cancelled = self.units.get(key).is_some_and(|unit| unit.deleting.is_none());
             if !cancelled {
@@ -197,7 +202,8 @@ impl Core {
                 }
             }
         }
-        let lingers = |unit: &UnitState| unit.rest.as_ref().is_some_and(|rest| rest.withheld.holds.iter().any(|hold| hold.kind == HoldKind::Owner));
+        let lingers =
+            |unit: &UnitState| unit.rest.as_ref().is_some_and(|rest| rest.withheld.holds.iter().any(|hold| hold.kind == HoldKind::Owner));
         if self.units.get(key).is_some_and(lingers) {
             self.lingering.insert(key.clone());
         }
@@ -259,4 +265,3 @@ impl Core {
 fn same_unit(one: &Want, other: &Want) -> bool {
     one.unit.as_ref().map(|unit| unit.digest) == other.unit.as_ref().map(|unit| unit.digest)
 }
-

@@ -34,8 +34,9 @@ use plumb_unit::{NodeKey, NodeKind};
 
 pub use decide::{CRASHES, PREEMPTIONS};
 pub use event::{
-    Action, Cause, Class, Declared, DriftSeen, EffectId, End, Ended, Entry, Event, Facts, Failure, Fence, HoldHead, Kept, Listing, Ms, Observation,
-    Order, Pin, PlanHead, PrunePermission, Readers, Request, RequestId, Settled, ShardId, Stage, Suspend, SyncKind, SyncOrder, UnitNode, Want, Withheld,
+    Action, Cause, Class, Declared, DriftSeen, EffectId, End, Ended, Entry, Event, Facts, Failure, Fence, HoldHead, Kept, Listing, Ms,
+    Observation, Order, Pin, PlanHead, PrunePermission, Readers, Request, RequestId, Settled, ShardId, Stage, Suspend, SyncKind, SyncOrder,
+    UnitNode, Want, Withheld,
 };
 pub use group::{HELD_DELETES, HELD_PERCENT};
 pub use request::REMEMBERED;

@@ -43,7 +43,8 @@ impl Core {
     }
 
     pub(super) fn request(&mut self, key: &NodeKey, request: Request) {
-        let again = self.ended.contains(&request.id) || self.open(key).is_some_and(|open| open.iter().any(|open| open.request.id == request.id));
+        let again =
+            self.ended.contains(&request.id) || self.open(key).is_some_and(|open| open.iter().any(|open| open.request.id == request.id));
         if again {
             return;
         }
@@ -139,7 +140,8 @@ impl Core {
         if let Some(why) = self.refusal(key) {
             return self.end_request(key, &request, Ended::Refused(why));
         }
-        let sources: BTreeSet<NodeKey> = self.units.get(key).and_then(|unit| unit.spec.as_ref()).iter().flat_map(|spec| spec.sources.values().cloned()).collect();
+        let sources: BTreeSet<NodeKey> =
+            self.units.get(key).and_then(|unit| unit.spec.as_ref()).iter().flat_map(|spec| spec.sources.values().cloned()).collect();
         let mut fetches = BTreeMap::new();
         for name in sources {
             let Some(source) = self.sources.get_mut(&name).filter(|source| source.suspend.is_none()) else { continue };
@@ -318,7 +320,8 @@ impl Core {
     /// Ends what waited for a fetch of the source, and of roots whose source it is when they have nothing left to read.
     pub(super) fn end_source_requests(&mut self, key: &NodeKey) {
         self.end_fetch_requests(key, key);
-        let roots: Vec<NodeKey> = self.roots.iter().filter(|(_, root)| root.source == *key && !root.requests.is_empty()).map(|(key, _)| key.clone()).collect();
+        let roots: Vec<NodeKey> =
+            self.roots.iter().filter(|(_, root)| root.source == *key && !root.requests.is_empty()).map(|(key, _)| key.clone()).collect();
         for root in roots {
             self.end_root_requests(&root);
         }
@@ -336,7 +339,11 @@ impl Core {
     fn end_fetch_requests(&mut self, key: &NodeKey, source: &NodeKey) {
         let Some((ended, failed)) = self.sources.get(source).map(|source| (source.ended, source.failed.clone())) else { return };
         let end = failed.map_or(Ended::Done { withheld: None }, Ended::Failed);
-        self.end_requests(key, |open| matches!(&open.phase, Phase::Fetch(needs) if needs.get(source).is_some_and(|nth| *nth <= ended)), &end);
+        self.end_requests(
+            key,
+            |open| matches!(&open.phase, Phase::Fetch(needs) if needs.get(source).is_some_and(|nth| *nth <= ended)),
+            &end,
+        );
     }
 
     /// Puts a dry run in the queue once what it is to build is known.
@@ -378,7 +385,8 @@ impl Core {
             End::Failed(failure) => Ended::Failed(failure),
             End::Stopped => Ended::Failed(Failure::new(Class::Transient, "the dry run was stopped by the shell")),
         };
-        if let Some(open) = self.units.get_mut(key).and_then(|unit| unit.requests.iter_mut().find(|open| open.phase == Phase::Planning(id))) {
+        if let Some(open) = self.units.get_mut(key).and_then(|unit| unit.requests.iter_mut().find(|open| open.phase == Phase::Planning(id)))
+        {
             open.phase = Phase::Carried; // it has ended: there is nothing to stop
             let request = open.request.id.clone();
             self.end_requests(key, |open| open.request.id == request, &end);

@@ -209,7 +209,11 @@ impl Core {
                 }
                 deleted.push(name);
             } else {
-                let reason = if evidence.is_none() { "the root lists no unit at all" } else { "the root is another one than the one that declared it" };
+                let reason = if evidence.is_none() {
+                    "the root lists no unit at all"
+                } else {
+                    "the root is another one than the one that declared it"
+                };
                 unit.no_evidence = Some(reason.into());
                 self.leave_groups(&name);
             }
@@ -219,7 +223,9 @@ impl Core {
 
     /// Judges a unit whose inventory turned up after its root had been read without it.
     pub(super) fn judge_absence(&mut self, key: &NodeKey) {
-        let Some(from) = self.units.get(key).filter(|unit| !unit.declared && unit.deleting.is_none()).and_then(|unit| unit.declared_from.clone()) else {
+        let Some(from) =
+            self.units.get(key).filter(|unit| !unit.declared && unit.deleting.is_none()).and_then(|unit| unit.declared_from.clone())
+        else {
             return;
         };
         let read = self.roots.values().any(|root| root.listing == Some((from.clone(), true)) && !at_work(root) && root.failed.is_none());

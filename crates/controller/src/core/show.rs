@@ -57,7 +57,14 @@ impl Core {
     /// Everything that holds the unit or a part of it, what forbids the next step first.
     fn gates(&self, unit: &UnitState, decision: &Decision) -> Vec<Gate> {
         let mut gates = hard(decision);
-        let soft = unit.kept.suspend.clone().map(Gate::Suspended).into_iter().chain(unit.kept.pin.clone().map(Gate::Pinned)).chain(self.rest_gate(unit));
+        let soft = unit
+            .kept
+            .suspend
+            .clone()
+            .map(Gate::Suspended)
+            .into_iter()
+            .chain(unit.kept.pin.clone().map(Gate::Pinned))
+            .chain(self.rest_gate(unit));
         for gate in soft {
             if !gates.contains(&gate) {
                 gates.push(gate);

@@ -179,7 +179,9 @@ impl Core {
     pub(super) fn affected(&mut self, id: EffectId, end: End<Readers>) {
         let Some(key) = self.end(id) else { return };
         let Some(source) = self.sources.get_mut(&key) else { return };
-        let Some(SourceRun::WhoReads(_, revision)) = source.run.take_if(|run| matches!(run, SourceRun::WhoReads(effect, _) if *effect == id)) else {
+        let Some(SourceRun::WhoReads(_, revision)) =
+            source.run.take_if(|run| matches!(run, SourceRun::WhoReads(effect, _) if *effect == id))
+        else {
             return;
         };
         let readers = match end {

@@ -8,8 +8,8 @@ use plumb_plan::HealthStatus;
 use plumb_unit::{NodeKey, OnDelete, Revision, Revisions};
 
 use super::event::{
-    Cause, EffectId, Facts, Failure, Kept, Listing, Ms, Observation, PlanHead, Request, RequestId, ShardId, Stage, Suspend, SyncKind, UnitNode, Want,
-    Withheld,
+    Cause, EffectId, Facts, Failure, Kept, Listing, Ms, Observation, PlanHead, Request, RequestId, ShardId, Stage, Suspend, SyncKind,
+    UnitNode, Want, Withheld,
 };
 use super::retry::Retry;
 use super::status::Status;

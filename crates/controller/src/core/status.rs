@@ -272,7 +272,9 @@ impl fmt::Display for Gate {
             Self::DependencyCycle { path } => {
                 write!(f, "depends on itself: {}", path.iter().map(ToString::to_string).collect::<Vec<_>>().join(" → "))
             }
-            Self::Quarantine { crashes } => write!(f, "in quarantine: the process ended {crashes} times while working on it; change it or `plumb resume`"),
+            Self::Quarantine { crashes } => {
+                write!(f, "in quarantine: the process ended {crashes} times while working on it; change it or `plumb resume`")
+            }
             Self::Source { source, failure: Some(failure) } => write!(f, "source {source} cannot be read: {failure}"),
             Self::Source { source, failure: None } => write!(f, "source {source} has not been read yet"),
             Self::Root { generator } => write!(f, "the root {generator} is being read"),

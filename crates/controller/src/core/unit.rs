@@ -160,11 +160,8 @@ impl Core {
             self.dependents.entry(dep.clone()).or_default().insert(key.clone());
         }
         let unready = deps.iter().filter(|dep| !self.units.get(*dep).is_some_and(|dep| dep.ready)).count();
-        let newest: Revisions = spec
-            .sources
-            .iter()
-            .filter_map(|(alias, source)| Some((alias.clone(), self.sources.get(source)?.revision.clone()?)))
-            .collect();
+        let newest: Revisions =
+            spec.sources.iter().filter_map(|(alias, source)| Some((alias.clone(), self.sources.get(source)?.revision.clone()?))).collect();
         if let Some(unit) = self.units.get_mut(key) {
             unit.unready = unready;
             unit.newest = newest;
@@ -176,7 +173,8 @@ impl Core {
 
     /// Finds ways from units back to themselves anew: from those on one so far, and from a unit whose dependencies changed.
     fn find_cycles(&mut self, changed: Option<&NodeKey>) {
-        let mut suspects: BTreeSet<NodeKey> = self.units.iter().filter(|(_, unit)| unit.cycle.is_some()).map(|(key, _)| key.clone()).collect();
+        let mut suspects: BTreeSet<NodeKey> =
+            self.units.iter().filter(|(_, unit)| unit.cycle.is_some()).map(|(key, _)| key.clone()).collect();
         suspects.extend(changed.cloned());
         suspects.extend(changed.and_then(|key| self.cycle(key)).into_iter().flatten());
         for key in suspects {

@@ -79,6 +79,7 @@ pub(crate) async fn make(shared: &Arc<Shared>, node: &NodeKey, want: &Arc<Want>)
         content: Digest::of_parts(manifests.iter().map(|manifest| manifest.digest.0.as_slice())),
         input: record_of(&unit, &offline.files, &manifests, &want.revisions),
         manifests,
+        files: offline.files,
         revisions: want.revisions.clone(),
         build_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
@@ -100,6 +101,7 @@ fn nothing(want: &Want) -> BuiltUnit {
     BuiltUnit {
         seq: want.seq,
         manifests: Vec::new(),
+        files: FileTable::default(),
         content: Digest::of(b""),
         revisions: want.revisions.clone(),
         input: BuildRecord::NotKept { reason: "the unit was removed".to_owned() },

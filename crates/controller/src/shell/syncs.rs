@@ -15,7 +15,7 @@ use super::history::Told;
 use super::plans::{self, Made};
 use super::targets::{self, Target};
 use super::units::BuiltUnit;
-use super::{Shared, builds, watching};
+use super::{Shared, builds, failure, watching};
 use crate::clock::now_ms;
 use crate::core::{Class, End, Event, Failure, HoldHead, Kept, Settled, Stage, SyncKind, SyncOrder, Withheld};
 
@@ -70,7 +70,11 @@ async fn attempt(shared: &Arc<Shared>, order: &SyncOrder, stop: &CancellationTok
     };
     shared.history.tell(order.effect, told);
     remember(shared, order, &target, &outcome, &drift);
-    Ok(end(shared, node, &target, &made, outcome, stop))
+    if order.kind == SyncKind::Delete && outcome.outcome == Outcome::Done && made.withheld.is_none() && outcome.record.inventory.items.is_empty() {
+        target.inventories.delete(node, Some(&fence.check())).await.map_err(|error| failure(&error))?;
+        shared.units.with(node, |memory| memory.record.gates = serde_json::Value::Null);
+    }
+    Ok(end(shared, node, &target, &made, &built, outcome, stop))
 }
 
 /// Returns the build to sync: the one that is held, or the same built again.
@@ -142,7 +146,17 @@ fn remember(
     shared.units.claim(node, &target.name, &before, &shared.units.claimed(node));
 }
 
-fn end(shared: &Arc<Shared>, node: &NodeKey, target: &Target, made: &Made, outcome: SyncOutcome, stop: &CancellationToken) -> End<Settled> {
+fn end(
+    shared: &Arc<Shared>,
+    node: &NodeKey,
+    target: &Target,
+    made: &Made,
+    built: &BuiltUnit,
+    mut outcome: SyncOutcome,
+    stop: &CancellationToken,
+) -> End<Settled> {
+    // What waits for an adoption is withheld, not failed.
+    outcome.failures.retain(|failure| !outcome.adoptions.iter().any(|adoption| failure.key.as_ref() == Some(&adoption.key)));
     let mut withheld = made.withheld.clone();
     let mut held = made.held.clone();
     if !outcome.adoptions.is_empty() {
@@ -156,7 +170,7 @@ fn end(shared: &Arc<Shared>, node: &NodeKey, target: &Target, made: &Made, outco
             if stop.is_cancelled() {
                 return End::Stopped;
             }
-            return End::Failed(failed(&outcome));
+            return End::Failed(failed(&outcome, built));
         }
         Outcome::Failed if withheld.is_none() => return End::Failed(Failure::new(Class::Unhealthy, "the sync failed without saying why")),
         Outcome::Failed | Outcome::Done => {}
@@ -182,7 +196,7 @@ fn with_adoptions(withheld: Option<Withheld>, adoptions: &[Adoption], digest: Di
     Withheld { digest, deletes, holds }
 }
 
-fn failed(outcome: &SyncOutcome) -> Failure {
+fn failed(outcome: &SyncOutcome, built: &BuiltUnit) -> Failure {
     use plumb_cluster::Class as Theirs;
     let class = match outcome.class() {
         Some(Theirs::Unreachable) => Class::Unreachable,
@@ -192,7 +206,14 @@ fn failed(outcome: &SyncOutcome) -> Failure {
         Some(Theirs::Throttled | Theirs::Server | Theirs::Expired | Theirs::Stopped) => Class::Transient,
         None => Class::Unhealthy,
     };
-    let lines: Vec<String> = outcome.failures.iter().map(|failure| failure.message.clone()).collect();
+    let place = |key: &ObjectKey| {
+        let manifest = built.manifests.iter().find(|manifest| manifest.key == *key)?;
+        Some(format!("{}: ", built.files.place(manifest.at)))
+    };
+    let line = |failure: &plumb_cluster::Failure| {
+        format!("{}{}", failure.key.as_ref().and_then(place).unwrap_or_default(), failure.message)
+    };
+    let lines: Vec<String> = outcome.failures.iter().map(line).collect();
     Failure::new(class, lines.join("\n"))
 }
 

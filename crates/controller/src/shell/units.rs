@@ -20,6 +20,8 @@ pub(crate) struct BuiltUnit {
     pub(crate) seq: u64,
     /// The manifests, stamped by nobody yet.
     pub(crate) manifests: Vec<Arc<Manifest>>,
+    /// Where they stand, for errors that come after the build.
+    pub(crate) files: FileTable,
     /// Hash of all manifests.
     pub(crate) content: Digest,
     /// What it was built from.

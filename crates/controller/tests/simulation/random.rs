@@ -15,7 +15,7 @@ const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
 
 /// How many installations live through a day of faults in an ordinary test run.
-const RUNS: u64 = 400;
+const RUNS: u64 = 150;
 
 const REPOS: usize = 3;
 
@@ -24,7 +24,8 @@ fn unit(nth: u64) -> NodeKey {
 }
 
 fn manner(dice: &mut Dice) -> Manner {
-    let limits = Limits { fetches: 2, builds: 2, builds_per_target: 1, syncs: 3, syncs_per_target: 2, poll_ms: 15 * MINUTE, ..Limits::standard() };
+    let limits =
+        Limits { fetches: 2, builds: 2, builds_per_target: 1, syncs: 3, syncs_per_target: 2, poll_ms: 15 * MINUTE, ..Limits::standard() };
     Manner {
         limits,
         fetch_ms: (20, 2_000),
@@ -36,13 +37,15 @@ fn manner(dice: &mut Dice) -> Manner {
         all: dice.pick(&[0, 10, 100]).unwrap_or(0),
         again: dice.pick(&[0, 20]).unwrap_or(0),
         log: false,
+        unchecked: false,
         tell: false,
     }
 }
 
 fn fresh(dice: &mut Dice, nth: u64) -> Files {
     let tag = dice.below(100_000);
-    let objects = (0..dice.between(1, 4)).map(|n| (format!("{}{nth}-{tag}-{n}", if dice.percent(10) { "p" } else { "o" }), dice.below(9))).collect();
+    let objects =
+        (0..dice.between(1, 4)).map(|n| (format!("{}{nth}-{tag}-{n}", if dice.percent(10) { "p" } else { "o" }), dice.below(9))).collect();
     Files { objects, ..Files::default() }
 }
 
@@ -177,7 +180,8 @@ fn commit_root(sim: &mut Sim) {
 /// Gives a removed unit's objects to another one.
 fn hand_over(commit: &mut Commit, dice: &mut Dice, from: &NodeKey, files: Files) {
     let places = |key: &NodeKey| key.name.trim_start_matches('u').parse::<u64>().is_ok_and(|nth| nth.is_multiple_of(3));
-    let heirs: Vec<NodeKey> = commit.files.keys().filter(|key| commit.units.contains_key(*key) && places(key) == places(from)).cloned().collect();
+    let heirs: Vec<NodeKey> =
+        commit.files.keys().filter(|key| commit.units.contains_key(*key) && places(key) == places(from)).cloned().collect();
     if let Some(heir) = dice.pick(&heirs) {
         commit.files.entry(heir).or_default().objects.extend(files.objects);
     }
@@ -193,7 +197,10 @@ fn order(sim: &mut Sim) {
     let order = match sim.dice.below(12) {
         0..4 => Order::Reconcile,
         4 => {
-            let Some(repo) = sim.core().declared(&key).map(|_| key.name.trim_start_matches('u').parse::<usize>().unwrap_or(0) % REPOS) else { return };
+            let Some(repo) = sim.core().declared(&key).map(|_| key.name.trim_start_matches('u').parse::<usize>().unwrap_or(0) % REPOS)
+            else {
+                return;
+            };
             let nth = sim.dice.below(sim.world.repos[repo].commits.len() as u64) as usize;
             Order::SyncAt { revisions: Revisions::from([("main".into(), sim.world.repos[repo].revision(nth))]), record: None }
         }
@@ -308,7 +315,11 @@ fn peace(sim: &mut Sim) {
             if repo == 0 && commit.units.is_empty() {
                 commit.units.insert(unit(0), Decl::new(0));
             }
-            let numbers = declared.iter().chain([&unit(0)]).map(|key| key.name.trim_start_matches('u').parse::<usize>().unwrap_or(0)).collect::<Vec<_>>();
+            let numbers = declared
+                .iter()
+                .chain([&unit(0)])
+                .map(|key| key.name.trim_start_matches('u').parse::<usize>().unwrap_or(0))
+                .collect::<Vec<_>>();
             for nth in numbers.into_iter().filter(|nth| nth % REPOS == repo) {
                 let files = commit.files.entry(unit(nth as u64)).or_default();
                 if files.objects.is_empty() {
@@ -339,7 +350,8 @@ fn peace(sim: &mut Sim) {
         }
     }
     for _ in 0..60 {
-        let busy = sim.core().nodes().any(|key| key.kind == NodeKind::Unit && matches!(sim.why(key), Why::Running { .. } | Why::Queued { .. }));
+        let busy =
+            sim.core().nodes().any(|key| key.kind == NodeKind::Unit && matches!(sim.why(key), Why::Running { .. } | Why::Queued { .. }));
         if !busy {
             return;
         }

@@ -410,7 +410,11 @@ fn large_deletion() -> Sim {
 fn t16_a_large_deletion_is_judged_over_all_that_the_commit_touched() {
     let mut sim = large_deletion();
     assert_eq!((sim.deletions, live(&sim, "o5"), live(&sim, "x5")), (0, Some(2), Some(1)), "applies are not held up");
-    assert!(gates(&sim, 5).iter().any(|gate| matches!(gate, Gate::Approval { reasons, .. } if reasons[0].contains("12 of 24"))), "{:?}", gates(&sim, 5));
+    assert!(
+        gates(&sim, 5).iter().any(|gate| matches!(gate, Gate::Approval { reasons, .. } if reasons[0].contains("12 of 24"))),
+        "{:?}",
+        gates(&sim, 5)
+    );
     sim.kill(100);
     sim.run(MINUTE);
     assert_eq!(sim.deletions, 0, "a restart does not forget the verdict");
@@ -620,7 +624,10 @@ fn requests_say_how_they_ended() {
     assert!(matches!((sim.ended(&dry), sim.ended(&good)), (Some(Ended::Planned(one)), Some(Ended::Planned(_))) if one.changes == 0));
     assert!(matches!(sim.ended(&bad), Some(Ended::Failed(_))));
     assert!(matches!((sim.ended(&nobody), sim.ended(&odd)), (Some(Ended::Refused(_)), Some(Ended::Refused(_)))));
-    assert_eq!((sim.ended(&of_root), sim.ended(&of_source)), (Some(&Ended::Done { withheld: None }), Some(&Ended::Done { withheld: None })));
+    assert_eq!(
+        (sim.ended(&of_root), sim.ended(&of_source)),
+        (Some(&Ended::Done { withheld: None }), Some(&Ended::Done { withheld: None }))
+    );
     sim.world.repos[0].up = false;
     let down = sim.request(&unit(1), Order::Reconcile);
     sim.run(2_000);

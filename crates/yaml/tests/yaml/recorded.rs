@@ -1,5 +1,5 @@
 //! Owns the replay of Go's recorded answers: one line per document in `recorded/*.jsonl`, with `json` or `error`, and `strict`
-//! when Go's strict reading says something else.
+//! when Go's strict reading says something else. The answers are those of `oracle yaml2json`; the long test asks again.
 
 use serde_json::Value;
 
