@@ -1,4 +1,4 @@
-//! Owns the menu of developer commands: `demo`, `test`, `check`, `bench`, `record`.
+//! Owns the menu of developer commands: `demo`, `test`, `check`, `bench`, `corpus`, `record`.
 
 #![expect(
     clippy::disallowed_methods,
@@ -7,9 +7,11 @@
 )]
 
 mod bench;
+mod corpus;
 mod demo;
 mod record;
 mod setup;
+mod stage;
 mod test;
 mod tidy;
 
@@ -22,6 +24,8 @@ const USAGE: &str = "cargo xtask COMMAND
   test [--long]       everything CI runs: check, then every test on a real control plane
   check               formatting, lints, the tidy rules
   bench [NAME…]       the figures of docs/benchmarks.md, side by side with their peers
+  corpus [--limit N] [--stay]
+                      the real manifests of the conformance corpus, pushed as one repository and synced into a real control plane
   record schema       ask the real API server again what it says of its kinds";
 
 fn main() -> ExitCode {
@@ -33,6 +37,7 @@ fn main() -> ExitCode {
         ["test", "--long"] => test::run_tests(true),
         ["check"] => test::check(),
         ["bench", names @ ..] => bench::run(names),
+        ["corpus", options @ ..] => corpus::Options::parse(options).and_then(corpus::run),
         ["record", "schema"] => record::schema(),
         ["tidy"] => test::tidy_only(),
         _ => {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use plumb_cluster::KubeconfigSource;
+use plumb_cluster::{Fault, KubeconfigSource};
 use plumb_controller::{ClusterOptions, Operator, OperatorOptions, Running};
 use plumb_dialect::native::{Namespaces, RootSpec};
 use plumb_server::{Api, HookSecret, Hooks, Limits, NoticeReceiver, NoticeSender, Pushed, RepoUrl, Serving, notices};
@@ -30,6 +30,8 @@ const SHORTEST_POLL: Duration = Duration::from_secs(1);
 const INTERRUPTED: i32 = 130;
 /// The file in the state folder that is locked while a process uses the folder.
 const LOCK: &str = "lock";
+/// A testing aid: at which write to a cluster the process dies as if killed, `exit-before-write:N` or `exit-after-write:N`.
+const FAULT: &str = "PLUMB_FAULT";
 
 /// Runs the operator until a signal ends it.
 ///
@@ -37,6 +39,7 @@ const LOCK: &str = "lock";
 pub(crate) async fn run(printer: &Printer, global: &Global, args: &ServeArgs) -> Done {
     let secret = hook_secret(args)?;
     let options = options(global, args)?;
+    inject_fault()?;
     // From here on a signal ends the process in order.
     let (stop, stopped) = watch::channel(false);
     let signals = tokio::spawn(signals(*printer, stop)?);
@@ -172,6 +175,13 @@ fn root_spec(args: &ServeArgs, text: &str) -> Result<RootSpec, Problem> {
         root.namespaces = Namespaces::Only(args.allow_namespace.iter().map(|name| Arc::from(name.as_str())).collect::<BTreeSet<_>>());
     }
     Ok(root)
+}
+
+fn inject_fault() -> Result<(), Problem> {
+    let Some(told) = std::env::var_os(FAULT) else { return Ok(()) };
+    let fault: Fault = told.to_string_lossy().parse().map_err(|error| Problem::usage(format!("`{FAULT}`: {error}")))?;
+    fault.inject();
+    Ok(())
 }
 
 fn hook_secret(args: &ServeArgs) -> Result<Option<HookSecret>, Problem> {

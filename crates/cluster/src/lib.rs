@@ -14,6 +14,7 @@ mod discovery;
 mod entry;
 mod error;
 mod facts;
+mod fault;
 mod index;
 mod inventory;
 mod lease;
@@ -42,6 +43,7 @@ pub use connect::{
 pub use entry::ObjectState;
 pub use error::{Cause, Class, ClusterError, Refusal, classify};
 pub use facts::Facts;
+pub use fault::{BadFault, Fault};
 pub use index::{IndexSize, MAX_WAITING};
 pub use inventory::{Inventories, InventoryRecord, Loaded, MAX_PART, MAX_PARTS};
 pub use lease::{Fence, Lease, LeaseOptions, LeaseState};

@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::error::{ClusterError, Refusal};
+use crate::fault::{self, Fault, Moment};
 use crate::rate::{Limiter, Rate, backoff};
 use crate::time::parse_http_date;
 
@@ -133,6 +134,7 @@ pub(crate) struct Wire {
     counts: [AtomicU64; 4],
     outages: AtomicU64,
     reach: watch::Sender<Reach>,
+    fault: Option<&'static Fault>,
 }
 
 impl Wire {
@@ -147,6 +149,7 @@ impl Wire {
             counts: Default::default(),
             outages: AtomicU64::new(0),
             reach: watch::Sender::new(Reach::Untried),
+            fault: Fault::injected(),
         }
     }
 
@@ -198,12 +201,19 @@ impl Wire {
         let sort = if call.urgent { 3 } else { usize::from(call.method != Method::GET) };
         self.counts[sort].fetch_add(1, Ordering::Relaxed);
         let request = self.request(call)?;
+        let strikes = self.fault.filter(|_| sort == 1).and_then(Fault::strikes);
+        if strikes == Some(Moment::Before) {
+            fault::die(call.what);
+        }
         let answered = tokio::time::timeout(self.timeout, async {
             let response = self.client.send(request).await.map_err(|error| self.away(&error))?;
             self.read(response).await
         })
         .await
         .unwrap_or_else(|_| Err(self.unreachable(format!("no answer within {} s", self.timeout.as_secs_f32()))));
+        if strikes == Some(Moment::After) {
+            fault::die(call.what);
+        }
         self.note(answered.as_ref().err());
         answered
     }

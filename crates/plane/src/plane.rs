@@ -100,6 +100,9 @@ pub struct Options {
     pub nodes: u32,
     /// Whether the API server logs each request, for [`Access::audit`].
     pub audit: bool,
+    /// Whether the API server calls admission webhooks. Without, their configurations are objects like any other: for manifests whose
+    /// webhooks nothing would answer here.
+    pub webhooks: bool,
     /// Whether etcd waits for the disk, so that the state survives a crash of the machine.
     pub fsync: bool,
     /// The folder of its state, which then stays: a plane started on it later has the same
@@ -109,7 +112,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { context: "plane".to_owned(), nodes: 1, audit: false, fsync: false, state: None }
+        Self { context: "plane".to_owned(), nodes: 1, audit: false, webhooks: true, fsync: false, state: None }
     }
 }
 
@@ -349,6 +352,9 @@ impl Plane {
         if self.options.audit {
             flags.push("--audit-policy-file=audit-policy.json".into());
             flags.push("--audit-log-path=audit.jsonl".into());
+        }
+        if !self.options.webhooks {
+            flags.push("--disable-admission-plugins=MutatingAdmissionWebhook,ValidatingAdmissionWebhook".into());
         }
         flags
     }

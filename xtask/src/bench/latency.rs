@@ -7,7 +7,8 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::figure;
-use super::fleet::{Fleet, app, name};
+use super::fleet::{self, app, name};
+use crate::stage::Stage;
 
 /// How many units the fleet has.
 const UNITS: usize = 250;
@@ -17,7 +18,7 @@ const COMMITS: usize = 30;
 
 /// Runs the benchmark.
 pub(crate) fn run() -> Result<()> {
-    let mut fleet = Fleet::new(UNITS)?;
+    let mut fleet = fleet::new(UNITS)?;
     fleet.serve()?;
     fleet.push("Add the fleet")?;
     fleet.until("every unit is synced and healthy", || {
@@ -27,7 +28,7 @@ pub(crate) fn run() -> Result<()> {
     commits(&fleet)
 }
 
-fn drift(fleet: &Fleet) -> Result<()> {
+fn drift(fleet: &Stage) -> Result<()> {
     let output = Command::new(fleet.tools.oracle()?)
         .args(["drift-probe", "--server", &fleet.plane.server(), "--token", fleet.plane.token(), "--namespace", "bench"])
         .args(["--count", &EDITS.to_string(), "--authority"])
@@ -41,7 +42,7 @@ fn drift(fleet: &Fleet) -> Result<()> {
 }
 
 /// From before `git push` until the end of the sync, by the machine's one clock.
-fn commits(fleet: &Fleet) -> Result<()> {
+fn commits(fleet: &Stage) -> Result<()> {
     let mut took = Vec::new();
     for nth in 0..COMMITS {
         fleet.repo.write(&format!("apps/{}/app.yaml", name(nth)), app(nth, "2"))?;

@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::figure;
-use super::fleet::{Fleet, Memory, anonymous_kib, app, name, objects};
+use super::fleet::{self, app, name, objects};
+use crate::stage::{Memory, Stage, anonymous_kib};
 
 /// How many units of four objects.
 const UNITS: usize = 1_000;
@@ -17,7 +18,7 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// Runs the benchmark.
 pub(crate) fn run() -> Result<()> {
-    let mut fleet = Fleet::new(UNITS)?;
+    let mut fleet = fleet::new(UNITS)?;
     let (raw, raw_ready) = raw_client(&fleet)?;
     fleet.plane.kubectl(&["delete", "namespace", "raw", "--wait=true", "--timeout=300s"])?;
 
@@ -54,7 +55,7 @@ fn count(units: &[Value], field: &str, word: &str) -> usize {
 }
 
 /// Makes the same writes with a client that does nothing else; returns the time until they are accepted, and until all are Ready.
-fn raw_client(fleet: &Fleet) -> Result<(Duration, Duration)> {
+fn raw_client(fleet: &Stage) -> Result<(Duration, Duration)> {
     fleet.plane.kubectl(&["create", "namespace", "raw"])?;
     let begun = Instant::now();
     let mut child = Command::new(fleet.tools.oracle()?)
@@ -83,7 +84,7 @@ fn raw_client(fleet: &Fleet) -> Result<(Duration, Duration)> {
     Ok((accepted, begun.elapsed()))
 }
 
-fn one_file(fleet: &Fleet, builds_before: u64) -> Result<()> {
+fn one_file(fleet: &Stage, builds_before: u64) -> Result<()> {
     fleet.repo.write(&format!("apps/{}/app.yaml", name(7)), app(7, "2"))?;
     let commit = fleet.repo.commit("Change one")?;
     fleet.repo.push()?;
@@ -98,7 +99,7 @@ fn one_file(fleet: &Fleet, builds_before: u64) -> Result<()> {
     Ok(())
 }
 
-fn idle(fleet: &Fleet) -> Result<()> {
+fn idle(fleet: &Stage) -> Result<()> {
     let before = fleet.processor_seconds()?;
     std::thread::sleep(IDLE);
     let share = (fleet.processor_seconds()? - before) / IDLE.as_secs_f64() * 100.0;
@@ -107,7 +108,7 @@ fn idle(fleet: &Fleet) -> Result<()> {
 }
 
 /// Memory must not follow what others have in the cluster.
-fn foreign(fleet: &Fleet, peak: f64) -> Result<()> {
+fn foreign(fleet: &Stage, peak: f64) -> Result<()> {
     const FOREIGN: usize = 50_000;
     let before = anonymous_kib(fleet.process()?);
     fleet.plane.kubectl(&["create", "namespace", "foreign"])?;

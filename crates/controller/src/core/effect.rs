@@ -168,7 +168,7 @@ impl Core {
         if unit.kept != kept {
             self.keep(key);
         }
-        self.poke(key, run.kind);
+        self.poke(key, run.kind, run.passages);
         let withheld = settled.withheld;
         let moved_on = !run.withheld && withheld.as_ref().is_some_and(|withheld| withheld.deletes > run.judged);
         if let Some(unit) = self.units.get_mut(key).filter(|unit| moved_on && unit.want.seq == run.want.seq) {
@@ -192,9 +192,11 @@ impl Core {
     }
 
     /// Plans that wait for what another unit does with an object look again when a unit has gone to another state.
-    fn poke(&mut self, key: &NodeKey, kind: SyncKind) {
+    fn poke(&mut self, key: &NodeKey, kind: SyncKind, passages: u64) {
         let now = self.now;
+        let overtaken = self.passages != passages; // somebody went while this one was at it, and did not find it waiting
         if matches!(kind, SyncKind::Apply | SyncKind::Delete) {
+            self.passages += 1;
             for other in std::mem::take(&mut self.lingering) {
                 if let Some(unit) = self.units.get_mut(&other) {
                     unit.reread_at = Some(now);
@@ -206,6 +208,9 @@ impl Core {
             |unit: &UnitState| unit.rest.as_ref().is_some_and(|rest| rest.withheld.holds.iter().any(|hold| hold.kind == HoldKind::Owner));
         if self.units.get(key).is_some_and(lingers) {
             self.lingering.insert(key.clone());
+            if let Some(unit) = self.units.get_mut(key).filter(|_| overtaken) {
+                unit.reread_at = Some(now);
+            }
         }
     }
 

@@ -65,6 +65,8 @@ pub struct Core {
     groups: BTreeMap<GroupId, Group>,
     /// Units whose last plan waits for what another unit does with an object.
     lingering: BTreeSet<NodeKey>,
+    /// Rises each time a unit has gone to another state.
+    passages: u64,
     effects: BTreeMap<EffectId, Effect>,
     fetches: Lanes<NodeKey>,
     builds: Lanes<BuildJob>,
@@ -98,6 +100,7 @@ impl Core {
             dependents: BTreeMap::new(),
             groups: BTreeMap::new(),
             lingering: BTreeSet::new(),
+            passages: 0,
             effects: BTreeMap::new(),
             timers: BTreeSet::new(),
             timer_of: BTreeMap::new(),

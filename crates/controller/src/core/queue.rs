@@ -269,6 +269,7 @@ impl Core {
             reread,
             repair,
             requests,
+            passages: self.passages,
         });
         let fence = Fence { shard: unit.shard, epoch };
         let Need { kind, want, cause, prune, .. } = need;

@@ -43,6 +43,8 @@ pub(super) struct SyncRun {
     pub(super) reread: bool,
     pub(super) repair: bool,
     pub(super) requests: Vec<RequestId>,
+    /// [`Core::passages`](super::Core) when it began: what went elsewhere since, its plan may not know.
+    pub(super) passages: u64,
 }
 
 /// The newest build that went well, and what it would do.

@@ -8,6 +8,7 @@ use plumb_cluster::{Adoption, InventoryRecord};
 use plumb_manifest::{Digest, Manifest, ObjectKey};
 use plumb_plan::{Claim, FieldChange, Operation, Others, Plan, UnitHash, Wants};
 use plumb_unit::{NodeKey, Revisions};
+use plumb_world::FileTable;
 
 use super::keep::Beside;
 use crate::core::UnitNode;

@@ -129,7 +129,7 @@ apiVersion: flowcontrol.apiserver.k8s.io/v1
 kind: FlowSchema
 metadata: {{name: {0}}}
 spec:
-  matchingPrecedence: 1
+  matchingPrecedence: 2
   priorityLevelConfiguration: {{name: {0}}}
   rules:
     - subjects: [{{kind: ServiceAccount, serviceAccount: {{name: operator, namespace: {0}}}}}]

@@ -10,7 +10,7 @@ use plumb_controller::core::{Activity, Gate, Order, Request, RequestId, SyncWord
 use plumb_controller::{ClusterOptions, Operator, OperatorOptions, UnitState};
 use plumb_dialect::native::RootSpec;
 use plumb_plane::git::{HttpOptions, HttpServer, Repo};
-use plumb_plane::{Access, Plane};
+use plumb_plane::{Access, CommandError, Plane};
 use plumb_manifest::Digest;
 use plumb_plan::HealthStatus;
 use plumb_store::SyncSummary;
@@ -164,9 +164,13 @@ impl Bench {
         commit
     }
 
-    /// Reads an object of the namespace.
+    /// Reads an object of the namespace; none only when the server says that it is not there.
     pub(crate) fn live(&self, object: &str) -> Option<Value> {
-        self.plane.json(&["-n", &self.namespace, "get", object]).ok()
+        match self.plane.json(&["-n", &self.namespace, "get", object]) {
+            Ok(live) => Some(live),
+            Err(CommandError::Failed { stderr, .. }) if stderr.contains("NotFound") => None,
+            Err(error) => panic!("{object}: {error}"),
+        }
     }
 
     /// Returns the value of a ConfigMap that [`Self::config_map`] wrote.

@@ -2,15 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod accounts;
 mod adoption;
+mod apiserver;
 mod bench;
 mod chain;
 mod mistakes;
 mod moves;
 mod onepass;
 mod outage;
+mod pair;
 mod prunes;
 mod restart;
+mod rollback;
+mod sharing;
 mod story;
 
 pub(crate) use bench::Bench;

@@ -80,26 +80,27 @@ fn five_mistakes_in_files_are_five_errors() {
     let mut bench = Bench::new();
     bench.declare("shop", "");
     let file = |name: &str, text: &str| bench.repo.write(&format!("apps/shop/{name}.yaml"), text).unwrap();
-    file("a", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: [a]\n");
-    file("b", "apiVersion: v1\nkind: Service\nmetadata: {name: b}\nspec: {ports: [{port: http}]}\n");
+    file("a", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: good}\n");
+    file("b", "apiVersion: v1\nmetadata: {name: b}\n");
     file("c", "apiVersion: v1\nkind: ConfigMap\nmetadata: {}\n");
     file("d", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: d\n");
-    file("e", "apiVersion: example.com/v1\nkind: Unheard\nmetadata: {name: e}\n");
+    file("e", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: e}\ndata: {x: *nothing}\n");
+    file("f", "apiVersion: example.com/v1\nkind: Unheard\nmetadata: {name: e}\n");
     bench.config_map("shop", "good", "1");
     bench.push("Add five mistakes");
     bench.start();
     bench.until("it fails", || !bench.failure("shop").is_empty());
     let failure = bench.failure("shop");
-    for name in ["a", "b", "c", "d"] {
+    for name in ["b", "c", "d", "e", "good"] {
         assert!(failure.contains(&format!("apps/shop/{name}.yaml:")), "{name}: {failure}");
     }
     assert!(bench.value("good").is_none());
-    for name in ["a", "b", "c", "d"] {
+    for name in ["a", "b", "c", "d", "e"] {
         bench.repo.remove(&format!("apps/shop/{name}.yaml")).unwrap();
     }
-    bench.push("Take four back");
-    bench.until("the unknown kind has its place", || bench.failure("shop").contains("apps/shop/e.yaml:1:") && bench.failure("shop").contains("Unheard"));
-    bench.repo.remove("apps/shop/e.yaml").unwrap();
+    bench.push("Take five back");
+    bench.until("the unknown kind has its place", || bench.failure("shop").contains("apps/shop/f.yaml:1:") && bench.failure("shop").contains("Unheard"));
+    bench.repo.remove("apps/shop/f.yaml").unwrap();
     bench.push("Take the last back");
     bench.until_synced("shop");
     assert_eq!(bench.value("good").as_deref(), Some("1"));
@@ -110,7 +111,8 @@ fn five_objects_that_the_server_refuses_are_five_errors() {
     let mut bench = Bench::new();
     bench.declare("shop", "");
     for nth in 0..5 {
-        let text = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: bad-{nth}}}\ndata: {{\"no key\": x}}\n");
+        let bad = ["data: {\"no key\": x}", "data: [a]", "data: {key: {}}", "binaryData: {key: \"-\"}", "immutable: perhaps"][nth];
+        let text = format!("# The server knows better.\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: bad-{nth}}}\n{bad}\n");
         bench.repo.write(&format!("apps/shop/bad-{nth}.yaml"), text).unwrap();
     }
     bench.config_map("shop", "good", "1");
@@ -118,6 +120,6 @@ fn five_objects_that_the_server_refuses_are_five_errors() {
     bench.start();
     bench.until("it fails", || !bench.failure("shop").is_empty());
     let failure = bench.failure("shop");
-    assert!((0..5).all(|nth| failure.contains(&format!("bad-{nth}"))), "{failure}");
+    assert!((0..5).all(|nth| failure.contains(&format!("apps/shop/bad-{nth}.yaml:2:1: "))), "{failure}");
     assert_eq!(bench.value("good").as_deref(), Some("1"));
 }

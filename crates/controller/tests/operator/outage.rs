@@ -85,13 +85,14 @@ fn an_emptied_repository_deletes_nothing() {
     std::fs::remove_dir_all(bench.git.path("shop")).unwrap();
     stale(&bench, &uids, "shop.git");
     bench.git.create("shop").unwrap();
-    stale(&bench, &uids, "main");
+    stale(&bench, &uids, "is empty");
     catches_up(&bench, &uids);
 }
 
 #[test]
 fn a_deleted_branch_deletes_nothing() {
     let (bench, uids) = two_units();
+    bench.repo.git(&["push", "--quiet", "origin", "HEAD:refs/heads/another"]).unwrap();
     std::fs::remove_file(bench.git.path("shop").join("refs/heads/main")).unwrap();
     stale(&bench, &uids, "main");
     catches_up(&bench, &uids);

@@ -23,11 +23,7 @@ fn a_rollback_works_with_git_away_and_holds_until_resumed() {
     bench.until_at_rest("shop");
     bench.until("what Git dropped is gone", || bench.value("dropped").is_none());
 
-    bench.stop();
     bench.git.stop();
-    std::fs::remove_dir_all(bench.folder.path().join("state/repositories")).unwrap();
-    bench.start();
-    bench.until("the unit is known", || bench.unit("shop").is_some());
     let order = Order::SyncAt { revisions: good.revisions.clone(), record: Some(good.id.to_string().as_str().into()) };
     let ended = bench.order("shop", order);
     assert!(matches!(&*ended, Ended::Done { withheld: None }), "{ended:?}");

@@ -186,6 +186,18 @@ fn t13_no_failure_deletes_anything() {
 }
 
 #[test]
+fn a_root_entry_that_does_not_parse_leaves_its_unit_as_it_is() {
+    let mut sim = running(3);
+    edit(&mut sim, |c| {
+        c.unparsed.insert(unit(1));
+        set(c, 1, &[("o1", 2)]);
+    });
+    sim.run(MINUTE);
+    assert_eq!((sim.why(&unit(1)), live(&sim, "o1")), (Why::AtRest, Some(2)), "even its own commits go on");
+    assert!(matches!(sim.statuses.get(&root()), Some(Status::Source(status)) if status.problems.len() == 1));
+}
+
+#[test]
 fn a_unit_that_is_not_listed_any_more_goes_with_its_objects() {
     let mut sim = running(3);
     edit(&mut sim, |c| {
@@ -329,6 +341,36 @@ fn many_reports_of_drift_are_one_repair_and_contested_drift_waits() {
     assert_eq!(sim.syncs.len(), before);
     sim.run(2_000);
     assert_eq!(sim.syncs.len(), before + 1);
+}
+
+#[test]
+fn a_repair_that_was_stopped_is_done_later() {
+    let mut sim = running(1);
+    sim.manner.write_ms = (500, 500);
+    sim.drift(&unit(0), true);
+    sim.run(200);
+    assert!(matches!(sim.why(&unit(0)), Why::Running { .. }));
+    sim.tell_lease(false);
+    sim.run(2_000);
+    sim.tell_lease(true);
+    sim.run(2_000);
+    assert_eq!(live(&sim, "o0"), Some(1));
+}
+
+#[test]
+fn what_lies_between_two_states_is_not_pulled_back_to_the_old_one() {
+    let mut sim = running(1);
+    sim.manner.timeout_ms = 5_000;
+    edit(&mut sim, |c| {
+        c.files.insert(unit(0), Files { ill: true, ..files(&[("o0", 2)]) });
+    });
+    sim.run(10_000);
+    for _ in 0..20 {
+        sim.drift(&unit(0), true);
+        sim.run(MINUTE);
+        assert_eq!(live(&sim, "o0"), Some(2));
+    }
+    assert!(sim.finished.iter().skip(1).all(|(_, _, kind, done)| *kind == SyncKind::Apply && !done));
 }
 
 #[test]

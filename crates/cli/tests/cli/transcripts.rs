@@ -2,12 +2,6 @@
 //!
 //! Each command runs with a cleared environment in a folder of its own. `INSTA_UPDATE=always cargo test -p plumb` records transcripts anew.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, and these run the real program on real files"
-)]
-
 use std::fs;
 use std::io::Write;
 use std::path::Path;

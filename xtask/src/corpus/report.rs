@@ -1,0 +1,69 @@
+//! Owns how the result is printed: how many units are synced, why the others are not, and each of those by name.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// Prints the table and the list.
+pub(super) fn table(units: &BTreeMap<String, Value>) {
+    let synced = units.values().filter(|unit| unit["sync"] == "Synced").count();
+    let objects: u64 = units.values().filter_map(|unit| unit["objects"].as_u64()).sum();
+    println!("\n  units {}   synced {synced}   not {}   objects owned {objects}", units.len(), units.len() - synced);
+    let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (name, unit) in units.iter().filter(|(_, unit)| unit["sync"] != "Synced") {
+        for reason in reasons(unit) {
+            groups.entry(general(&reason)).or_default().push(name);
+        }
+    }
+    let mut groups: Vec<(String, Vec<&str>)> = groups.into_iter().collect();
+    groups.sort_by_key(|(_, names)| std::cmp::Reverse(names.len()));
+    println!("\n  reasons (how often)");
+    for (reason, names) in &groups {
+        println!("  {:>5}  {reason}", names.len());
+    }
+    println!("\n  units that are not synced");
+    for (name, unit) in units.iter().filter(|(_, unit)| unit["sync"] != "Synced") {
+        println!("  {name} ({})", unit["sync"].as_str().unwrap_or_default());
+        for reason in reasons(unit) {
+            println!("      {reason}");
+        }
+    }
+}
+
+/// Returns why a unit is not synced, one by one.
+fn reasons(unit: &Value) -> Vec<String> {
+    let text = |value: &Value, field: &str| value[field].as_str().unwrap_or_default().to_owned();
+    let mut all = Vec::new();
+    for problem in unit["problems"].as_array().into_iter().flatten().filter(|problem| problem["severity"] == "error") {
+        all.push(format!("{} [{}] at {}", text(problem, "message"), text(problem, "code"), text(problem, "place")));
+    }
+    if all.is_empty() {
+        all.extend(text(unit, "error").lines().filter(|line| !line.trim().is_empty()).map(str::to_owned));
+    }
+    for gate in unit["gates"].as_array().into_iter().flatten() {
+        all.push(format!("{}: {}", text(gate, "kind"), text(gate, "reason")));
+    }
+    if all.is_empty() {
+        all.push(text(unit, "activity"));
+    }
+    all
+}
+
+/// Returns a reason without the names in it, to be counted.
+fn general(reason: &str) -> String {
+    let mut out = String::new();
+    let mut quote = None;
+    for c in reason.chars() {
+        match quote {
+            Some(open) if c == open => quote = None,
+            Some(_) => {}
+            None if matches!(c, '`' | '"') => {
+                quote = Some(c);
+                out.push('…');
+            }
+            None => out.push(c),
+        }
+    }
+    let words = out.split(' ').map(|word| if word.contains('/') || word.contains(".yaml:") { "…" } else { word });
+    words.collect::<Vec<_>>().join(" ")
+}
