@@ -62,7 +62,11 @@ pub(crate) fn run(options: Options) -> Result<()> {
     println!("{} units of real charts and trees; the operator's files are in {}", pieces.len(), stage.folder().display());
     let result = tell(&mut stage, &pieces);
     if options.stay {
-        println!("\n{result:?}\nleft running: export PLUMB_SOCKET={} KUBECONFIG={}", stage.socket().display(), stage.plane.kubeconfig().display());
+        println!(
+            "\n{result:?}\nleft running: export PLUMB_SOCKET={} KUBECONFIG={}",
+            stage.socket().display(),
+            stage.plane.kubeconfig().display()
+        );
         println!("Enter or Ctrl-C ends it.");
         std::io::stdin().read_line(&mut String::new())?;
     }
@@ -84,7 +88,11 @@ fn roll_out(stage: &mut Stage) -> Result<BTreeMap<String, Value>> {
     report::table(&units);
     println!("\n  time until nothing changed any more: {:.0} s", took.as_secs_f64());
     println!("  writes: {}, reads: {}", stage.metric("plumb_cluster_writes_total")?, stage.metric("plumb_cluster_reads_total")?);
-    println!("  anonymous memory of `plumb serve`: peak {:.1} MiB, now {:.1} MiB", memory.peak_mib(), anonymous_kib(stage.process()?) as f64 / 1024.0);
+    println!(
+        "  anonymous memory of `plumb serve`: peak {:.1} MiB, now {:.1} MiB",
+        memory.peak_mib(),
+        anonymous_kib(stage.process()?) as f64 / 1024.0
+    );
     Ok(units)
 }
 
@@ -104,7 +112,11 @@ fn restart(stage: &mut Stage, before: &BTreeMap<String, Value>) -> Result<()> {
     stage.serve()?;
     let (units, took) = settle(stage, Instant::now(), at_rest)?;
     let writes = stage.metric("plumb_cluster_writes_total")?;
-    println!("\n  restarted: {writes} writes, at rest after {:.0} s, {:.1} MiB", took.as_secs_f64(), anonymous_kib(stage.process()?) as f64 / 1024.0);
+    println!(
+        "\n  restarted: {writes} writes, at rest after {:.0} s, {:.1} MiB",
+        took.as_secs_f64(),
+        anonymous_kib(stage.process()?) as f64 / 1024.0
+    );
     for (name, unit) in &units {
         let was = before.get(name).map_or(&Value::Null, |unit| &unit["sync"]);
         if unit["sync"] != *was {
@@ -147,7 +159,8 @@ fn settle(stage: &Stage, begun: Instant, done: impl Fn(&Value) -> bool) -> Resul
         for unit in stage.units()? {
             units.insert(unit["name"].as_str().unwrap_or_default().to_owned(), unit);
         }
-        let brief: BTreeMap<String, String> = units.iter().map(|(name, unit)| (name.clone(), format!("{} {}", unit["sync"], unit["error"]))).collect();
+        let brief: BTreeMap<String, String> =
+            units.iter().map(|(name, unit)| (name.clone(), format!("{} {}", unit["sync"], unit["error"]))).collect();
         if brief != seen {
             (seen, since) = (brief, Instant::now());
         }
@@ -175,6 +188,6 @@ fn is_held(unit: &Value) -> bool {
 
 fn unit(name: &str) -> String {
     format!(
-        "apiVersion: plumb.dev/v1alpha1\nkind: Unit\nmetadata: {{name: {name}, namespace: corpus}}\nspec:\n  source: {{path: apps/{name}}}\n  target: {{namespace: {name}, createNamespace: true}}\n  policy: {{wait: false, timeout: 1m}}\n"
+        "apiVersion: plumb.dev/v1alpha1\nkind: Unit\nmetadata: {{name: {name}, namespace: corpus}}\nspec:\n  source: {{path: apps/{name}}}\n  target: {{namespace: {name}, createNamespace: true}}\n  policy: {{wait: false}}\n"
     )
 }

@@ -23,6 +23,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Returns the options of `demo --check`.
+    pub(crate) fn checked() -> Self {
+        Self { check: true, ..Self::default() }
+    }
+
     /// Reads the words after `demo`.
     pub(crate) fn parse(words: &[&str]) -> Result<Self> {
         let mut options = Self::default();

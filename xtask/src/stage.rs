@@ -40,7 +40,8 @@ impl Stage {
         let folder = tempfile::tempdir()?;
         let listen = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr())?;
         let notify = Notify { url: format!("http://{listen}/hooks/github"), secret: HOOK_SECRET.to_owned() };
-        let git = HttpServer::start_with(&tools, &folder.path().join("git"), HttpOptions { notify: Some(notify), ..HttpOptions::default() })?;
+        let git =
+            HttpServer::start_with(&tools, &folder.path().join("git"), HttpOptions { notify: Some(notify), ..HttpOptions::default() })?;
         let repo = Repo::create(&folder.path().join("work"), &git.create("fleet")?)?;
         Ok(Self { plane, repo, tools, git, folder, listen, plumb, child: None })
     }
@@ -137,7 +138,10 @@ impl Stage {
     pub(crate) fn metric(&self, name: &str) -> Result<u64> {
         let output = Command::new("curl").args(["--silent", "--fail", &format!("http://{}/metrics", self.listen)]).output()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let line = text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' '))).with_context(|| format!("no metric {name}"))?;
+        let line = text
+            .lines()
+            .find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')))
+            .with_context(|| format!("no metric {name}"))?;
         Ok(line.rsplit(' ').next().unwrap_or_default().parse::<f64>()? as u64)
     }
 

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use plumb_plane::{Plane, Tools};
 
 use crate::setup::{cargo, ensure, root, run};
-use crate::tidy;
+use crate::{demo, tidy};
 
 /// Checks formatting, lints and the tidy rules.
 pub(crate) fn check() -> Result<()> {
@@ -43,6 +43,11 @@ pub(crate) fn run_tests(long: bool) -> Result<()> {
     }
     let plane = Plane::start(plumb_plane::Options::default())?;
     let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
-    command.env("PLUMB_PLANE", plane.directory()).env("PLUMB_LONG", if long { "1" } else { "" });
-    run(&mut command)
+    command.env("PLUMB_PLANE", plane.directory());
+    if long {
+        command.env("PLUMB_ORACLE", Tools::locate()?.oracle()?);
+    }
+    run(&mut command)?;
+    drop(plane);
+    demo::run(demo::Options::checked())
 }

@@ -26,7 +26,7 @@ use plumb_unit::{SourceSpec, Step, StepKind, Unit};
 use plumb_world::{Diagnostic, FileTable, RelPath, TreeId, World, WorldError};
 
 pub use document::{DUPLICATE_KEY, Documents, Kind, Member, Node, read_documents};
-pub use object::{no_namespace, unknown_kind};
+pub use object::{UNKNOWN_KIND, no_namespace, unknown_kind};
 pub use render::{RenderedObject, RenderedOrigin, render_text, rendered_objects, yaml_text};
 
 /// The tree of a source, and how its revision is called.

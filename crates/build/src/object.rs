@@ -176,9 +176,12 @@ pub(crate) fn settle(draft: Draft, schema: &Schema, target: &Target, diagnostics
     Some((manifest, verbatim))
 }
 
+/// The code of [`unknown_kind`]: of the errors of a build the one that goes without another input, once somebody installs the definition.
+pub const UNKNOWN_KIND: &str = "unknown-kind";
+
 /// Says that a cluster does not know a manifest's kind: what a target reports when a plan meets one.
 pub fn unknown_kind(manifest: &Manifest) -> Diagnostic {
-    Diagnostic::error("unknown-kind", format!("the cluster knows no kind `{}` in `{}`", manifest.gvk.kind, manifest.gvk.api_version()))
+    Diagnostic::error(UNKNOWN_KIND, format!("the cluster knows no kind `{}` in `{}`", manifest.gvk.kind, manifest.gvk.api_version()))
         .at(manifest.at, format!("`{}`", manifest.key))
         .hint("Check `apiVersion` and `kind`, or install the CustomResourceDefinition first: in this unit, or in one that this unit depends on.")
 }

@@ -19,21 +19,22 @@ pub(crate) struct Cli {
 
 /// Options that every command takes.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// Namespace of the unit or of objects that name none
     #[arg(short, long, global = true)]
     pub(crate) namespace: Option<String>,
     /// Output format
-    #[arg(short, long, global = true, value_enum)]
+    #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
     pub(crate) output: Option<Format>,
     /// Kubeconfig file; what `$KUBECONFIG` or the home folder names when left out
-    #[arg(long, global = true)]
+    #[arg(long, global = true, value_name = "FILE")]
     pub(crate) kubeconfig: Option<PathBuf>,
-    /// Kubeconfig context
-    #[arg(long, global = true)]
+    /// Kubeconfig context; its current one when left out
+    #[arg(long, global = true, value_name = "NAME")]
     pub(crate) context: Option<String>,
     /// Socket of the running `plumb serve`
-    #[arg(long, global = true, env = "PLUMB_SOCKET", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "FILE", env = "PLUMB_SOCKET", hide_env_values = true)]
     pub(crate) socket: Option<PathBuf>,
 }
 
@@ -53,9 +54,9 @@ pub(crate) enum Format {
 /// What `plumb` does.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Print the manifests, offline
+    /// Print the manifests of a folder or file, offline
     Render(PathArgs),
-    /// Bring a folder's manifests to a cluster once
+    /// Bring a folder's manifests to a cluster once, or sync a unit now
     Apply(ApplyArgs),
     /// Show what differs between a folder or unit and the cluster
     Diff(DiffArgs),
@@ -77,9 +78,9 @@ pub(crate) enum Command {
     Suspend(SuspendArgs),
     /// Let a suspended or rolled back unit follow its source again
     Resume(RequestArgs),
-    /// Let a held plan run
+    /// Let a plan run that waits for approval
     Approve(ApproveArgs),
-    /// Delete a unit's objects
+    /// Delete a unit's objects and keep them deleted
     Delete(DeleteArgs),
     /// Run the operator
     Serve(Box<ServeArgs>),
@@ -110,7 +111,7 @@ pub(crate) struct ApplyArgs {
     #[arg(long)]
     pub(crate) approve: bool,
     /// How long to wait for health
-    #[arg(long, default_value = "5m", value_parser = crate::moment::duration)]
+    #[arg(long, default_value = "5m", value_name = "DURATION", value_parser = crate::moment::duration)]
     pub(crate) timeout: Duration,
 }
 
@@ -163,10 +164,10 @@ pub(crate) struct HistoryArgs {
     /// `NAME` or `NAMESPACE/NAME`
     pub(crate) unit: String,
     /// How many syncs
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_name = "NUMBER")]
     pub(crate) limit: u32,
     /// One sync in full
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     pub(crate) sync: Option<String>,
 }
 
@@ -175,8 +176,8 @@ pub(crate) struct HistoryArgs {
 pub(crate) struct RollbackArgs {
     /// `NAME` or `NAMESPACE/NAME`
     pub(crate) unit: String,
-    /// Which sync of `plumb history` to go back to; the last good one of another revision when left out
-    #[arg(long)]
+    /// Which sync of `plumb history` to go back to, by its id or commit; the last good one of another revision when left out
+    #[arg(long, value_name = "ID|COMMIT")]
     pub(crate) to: Option<String>,
     /// Why, for the history
     #[arg(long)]
@@ -205,7 +206,7 @@ pub(crate) struct SuspendArgs {
     /// `NAME` or `NAMESPACE/NAME`
     pub(crate) unit: String,
     /// For how long; until `plumb resume` when left out
-    #[arg(long = "for", value_parser = crate::moment::duration)]
+    #[arg(long = "for", value_name = "DURATION", allow_hyphen_values = true, value_parser = crate::moment::duration)]
     pub(crate) duration: Option<Duration>,
     /// Why, for the status and the history
     #[arg(long)]
@@ -246,47 +247,47 @@ pub(crate) struct DeleteArgs {
 /// Options of `serve`.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Where the units are declared: `URL//PATH@REF`; may be given again for another root
-    #[arg(long, required = true)]
+    /// Where the units are declared: repository, folder in it, and branch (or `tag:NAME`, `commit:ID`); may be given again
+    #[arg(long, required = true, value_name = "URL//PATH@REF")]
     pub(crate) root: Vec<String>,
-    /// Namespaces that units of the root may name, comma-separated; all when left out
-    #[arg(long, value_delimiter = ',')]
+    /// Namespaces that units of the roots may lie in, comma-separated; all when left out
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     pub(crate) allow_namespace: Vec<String>,
     /// Kubeconfig contexts to register as clusters, comma-separated; the first one is the default
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', value_name = "CONTEXTS")]
     pub(crate) clusters: Vec<String>,
     /// File with credentials, mode 0600
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     pub(crate) credentials: Option<PathBuf>,
-    /// Name of the credentials entry that opens the root
-    #[arg(long)]
+    /// Name of the credentials entry that opens the roots
+    #[arg(long, value_name = "NAME")]
     pub(crate) root_credentials: Option<String>,
     /// Name of this installation; two installations in one cluster need two names
-    #[arg(long, default_value = "plumb")]
+    #[arg(long, default_value = "plumb", value_name = "NAME")]
     pub(crate) installation: String,
-    /// Folder for the repository cache and the history
-    #[arg(long)]
+    /// Folder for the repository cache and the history; `$XDG_STATE_HOME/plumb` or `~/.local/state/plumb` when left out
+    #[arg(long, value_name = "FOLDER")]
     pub(crate) state: Option<PathBuf>,
-    /// Address for push notifications; none are taken when left out
-    #[arg(long)]
+    /// Address for push notifications, health and metrics; nothing is listened on when left out
+    #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) listen: Option<std::net::SocketAddr>,
     /// File with the secret that signs push notifications, mode 0600
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     pub(crate) hook_secret: Option<PathBuf>,
     /// File with the key that encrypts Secrets kept for rollback, mode 0600
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     pub(crate) history_key: Option<PathBuf>,
     /// How often sources are asked for news when nothing pushes
-    #[arg(long, default_value = "1m", value_parser = crate::moment::duration)]
+    #[arg(long, default_value = "1m", value_name = "DURATION", value_parser = crate::moment::duration)]
     pub(crate) poll: Duration,
     /// Requests per second to each cluster
-    #[arg(long, default_value_t = 2000)]
+    #[arg(long, default_value_t = 2000, value_name = "NUMBER")]
     pub(crate) qps: u32,
     /// Let units that name no service account act with the operator's own rights
-    #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
+    #[arg(long, default_value_t = true, action = clap::ArgAction::Set, value_name = "BOOL")]
     pub(crate) platform_account: bool,
     /// How much is written to stderr
-    #[arg(long, value_enum, default_value_t = LogLevel::Info, env = "PLUMB_LOG", hide_env_values = true)]
+    #[arg(long, value_enum, default_value_t = LogLevel::Info, value_name = "LEVEL", env = "PLUMB_LOG", hide_env_values = true)]
     pub(crate) log: LogLevel,
 }
 

@@ -64,13 +64,17 @@ impl UnitName {
     }
 }
 
-/// How many changed letters are taken for a slip.
+/// How many changed letters are taken for a slip; in a short name, one.
 const MAX_DISTANCE: usize = 2;
+/// What a short name is.
+const SHORT: usize = 4;
 
 /// Returns whether one name becomes the other by few changes of a letter.
 fn near(one: &str, other: &str) -> bool {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    if one.len().abs_diff(other.len()) > MAX_DISTANCE || one.len().min(other.len()) <= MAX_DISTANCE {
+    let shorter = one.len().min(other.len());
+    let limit = if shorter <= SHORT { 1 } else { MAX_DISTANCE };
+    if one.len().abs_diff(other.len()) > limit || shorter <= MAX_DISTANCE {
         return false;
     }
     let mut row: Vec<usize> = (0..=other.len()).collect();
@@ -83,7 +87,7 @@ fn near(one: &str, other: &str) -> bool {
             row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
         }
     }
-    row[other.len()] <= MAX_DISTANCE
+    row[other.len()] <= limit
 }
 
 #[cfg(test)]
@@ -116,6 +120,7 @@ mod tests {
     fn a_slip_is_answered_with_what_may_be_meant() {
         assert!(pick("biling", None).unwrap_err().contains("Did you mean `team-a/billing`?"));
         assert!(pick("team-c/billing", None).unwrap_err().contains("Did you mean `team-a/billing`?"));
+        assert!(UnitName::parse("nope", None).unwrap().pick(&[("a", "gone")]).unwrap_err().hints.concat().contains("plumb get units"));
         assert!(pick("zzz", None).unwrap_err().contains("plumb get units"));
         assert!(pick("a/b/c", None).is_err());
         assert!(pick("team-a/shop", Some("team-b")).is_err());

@@ -15,6 +15,9 @@ pub(crate) fn run(printer: &Printer, global: &Global, args: &PathArgs) -> Done {
     let folder = Folder::open(&args.path, None, global.namespace.as_deref())?;
     let built = folder.build(&Schema::builtin())?;
     check(printer, &built, &args.path)?;
+    if built.result.as_ref().is_ok_and(Vec::is_empty) {
+        printer.note("no objects");
+    }
     match global.output {
         None | Some(Format::Wide) => printer.data(&plumb_build::render_text(&built))?,
         Some(Format::Name) => {

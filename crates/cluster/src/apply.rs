@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::Method;
 use plumb_manifest::{Manifest, ObjectKey};
-use plumb_plan::{ApplyMode, FieldChange, ObjectResult, Rules, UnitHash, admission_changes, effective, stamp};
+use plumb_plan::{ApplyMode, FieldChange, ObjectResult, Rules, UnitHash, admission_changes, effective, owner_key, stamp};
 use plumb_unit::NodeKey;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
@@ -117,6 +117,9 @@ impl Acting {
             Err(ClusterError::Api(refusal)) if !force && refusal.manager_conflicts().next().is_some() => {
                 // Our own entry in there means that somebody took the stamps off what was ours.
                 let live = work.read().await?;
+                if let Some(owner) = live.as_ref().and_then(|live| other_unit(live, self.cluster.installation(), &manager)) {
+                    return Err(ClusterError::OfAnotherUnit { what: key.to_string(), owner });
+                }
                 if live.as_ref().is_none_or(|live| managed::own(live, &manager).is_none()) {
                     return Ok(Ended::NeedsAdoption(adoption(key, &refusal)));
                 }
@@ -309,6 +312,16 @@ fn adoption(key: &ObjectKey, refusal: &Refusal) -> Adoption {
     managers.sort();
     managers.dedup();
     Adoption { key: key.clone(), managers, fields: refusal.manager_conflicts().map(|cause| cause.field.clone()).collect() }
+}
+
+/// Returns the other unit of the same installation that applied an object, if its stamp and its managedFields entry agree. Two units of one
+/// commit that name one object come to this: the plan saw no object, the faster one has applied it. The next plan sees its stamp and says
+/// whose it is; consent to adopt it would take it from a unit that still declares it.
+fn other_unit(live: &Value, installation: &str, own_manager: &str) -> Option<String> {
+    let manager = plumb_plan::read_stamps(live).unit?.manager();
+    let owner = live.pointer("/metadata/annotations")?.get(plumb_plan::OWNER_ANNOTATION).and_then(Value::as_str).and_then(owner_key)?;
+    let applied = managed::entries(live).any(|entry| entry.manager == manager && entry.operation == "Apply");
+    (applied && manager != own_manager && &*owner.installation == installation).then(|| format!("{}/{}", owner.namespace, owner.name))
 }
 
 /// Returns whether our entry is older than the request, by the server's own clock: then the apply changed nothing.

@@ -82,6 +82,14 @@ pub enum ClusterError {
         /// What is wrong.
         reason: String,
     },
+    /// Another unit of this installation applied the object between the plan and the apply.
+    #[error("{what} was applied by unit {owner} meanwhile; take it out of one of the two")]
+    OfAnotherUnit {
+        /// The object.
+        what: String,
+        /// The unit, as the object's stamp names it.
+        owner: String,
+    },
     /// Somebody else wrote what this process thought it alone wrote.
     #[error("{what} was written by another process; this one has to read it again before it writes")]
     Overtaken {
@@ -187,7 +195,7 @@ pub fn classify(error: &ClusterError) -> Class {
         ClusterError::UnknownKind(_) => Class::NotFound,
         ClusterError::Unreadable { .. } => Class::Server,
         ClusterError::Invalid { .. } => Class::Invalid,
-        ClusterError::Overtaken { .. } => Class::Conflict,
+        ClusterError::Overtaken { .. } | ClusterError::OfAnotherUnit { .. } => Class::Conflict,
         ClusterError::Fenced | ClusterError::Stopped => Class::Stopped,
         ClusterError::Kubeconfig { .. }
         | ClusterError::RunsProgram { .. }

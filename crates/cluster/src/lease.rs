@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::{Class, ClusterError, classify};
 use crate::locked;
 use crate::time::{micro_time, now_micros};
-use crate::wire::{ActAs, Call, FenceCheck, Wire};
+use crate::wire::{ActAs, Call, FenceCheck, FenceState, Wire};
 use crate::{Cluster, SYSTEM_NAMESPACE};
 
 /// How a lease is kept.
@@ -81,14 +81,25 @@ impl Fence {
 
     /// Returns whether a write may begin: the lease is the one this fence was given in, and stands longer than a request takes.
     pub fn holds(&self) -> bool {
+        self.state() == FenceState::Holds
+    }
+
+    /// Returns whether a write may begin, and if not whether to wait. A late lease is still this process's: nobody else takes it before it has
+    /// run out, and once it has its keeper says so.
+    pub fn state(&self) -> FenceState {
         let standing = locked(&self.standing);
-        standing.epoch == Some(self.epoch) && standing.until.is_some_and(|until| Instant::now() + self.margin < until)
+        match standing.until {
+            _ if standing.epoch != Some(self.epoch) => FenceState::Lost,
+            Some(until) if Instant::now() + self.margin < until => FenceState::Holds,
+            Some(_) => FenceState::Late,
+            None => FenceState::Lost,
+        }
     }
 
     /// Returns the same question as a closure.
     pub fn check(&self) -> FenceCheck {
         let fence = self.clone();
-        Arc::new(move || fence.holds())
+        Arc::new(move || fence.state())
     }
 }
 
@@ -415,8 +426,12 @@ mod tests {
         let fence = Fence { standing: standing.clone(), epoch: 3, margin: options.request + options.skew };
         assert!(fence.holds());
         tokio::time::advance(options.duration - options.request - options.skew).await;
-        assert!(!fence.holds());
+        assert_eq!(fence.state(), FenceState::Late, "it may be renewed yet");
+        *locked(&standing) = Standing { epoch: Some(3), until: Some(Instant::now() + options.duration) };
+        assert_eq!(fence.state(), FenceState::Holds, "it was renewed");
         *locked(&standing) = Standing { epoch: Some(4), until: Some(Instant::now() + options.duration) };
-        assert!(!fence.holds(), "a later epoch is not this one");
+        assert_eq!(fence.state(), FenceState::Lost, "a later epoch is not this one");
+        *locked(&standing) = Standing::default();
+        assert_eq!(fence.state(), FenceState::Lost, "nobody holds it");
     }
 }

@@ -53,7 +53,7 @@ pub use observation::Observation;
 pub use rate::Rate;
 pub use resource::Resource;
 pub use sync::{Adopt, DEFAULT_CONCURRENCY, Failure, SyncOptions, SyncOutcome, unfenced};
-pub use wire::{FenceCheck, MAX_ANSWER, Reach, RequestCounts};
+pub use wire::{FenceCheck, FenceState, MAX_ANSWER, Reach, RequestCounts};
 
 /// The namespace for what the operator itself keeps in a target.
 pub const SYSTEM_NAMESPACE: &str = "plumb-system";

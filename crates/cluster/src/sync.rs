@@ -16,7 +16,7 @@ use crate::apply::Adoption;
 use crate::error::{Class, ClusterError, classify};
 use crate::inventory::{Inventories, InventoryRecord};
 use crate::locked;
-use crate::wire::FenceCheck;
+use crate::wire::{FenceCheck, FenceState};
 use crate::{Acting, step::Step};
 
 /// From whom objects may be taken that the plan found to be nobody's.
@@ -386,5 +386,5 @@ fn same_but_uids(one: &[InventoryItem], other: &[InventoryItem]) -> bool {
 
 /// Returns a fence that always holds: for one-shot commands, which hold no lease.
 pub fn unfenced() -> FenceCheck {
-    Arc::new(|| true)
+    Arc::new(|| FenceState::Holds)
 }

@@ -28,8 +28,22 @@ const PATIENCE_AWAY: Duration = Duration::from_secs(8);
 /// How often an order is repeated after an internal error, which most often is a webhook that does not answer yet.
 const RETRIES_INTERNAL: u32 = 3;
 
-/// What may still be written: asked before every attempt of a write. `false` once this process is no longer the writer.
-pub type FenceCheck = Arc<dyn Fn() -> bool + Send + Sync>;
+/// What may still be written: asked before every attempt of a write.
+pub type FenceCheck = Arc<dyn Fn() -> FenceState + Send + Sync>;
+
+/// Whether a write may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FenceState {
+    /// It may.
+    Holds,
+    /// Not now: the renewal is late, as it is when the server is slow. It comes, or the lease is lost; a write waits for either.
+    Late,
+    /// Never again: this process is no longer the writer.
+    Lost,
+}
+
+/// How often a write that waits for a late renewal looks.
+const LATE_LOOK: Duration = Duration::from_millis(25);
 
 /// Whether a cluster answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,8 +209,8 @@ impl Wire {
     async fn once(&self, call: &Call<'_>) -> Result<Answer, ClusterError> {
         let _slot = if call.urgent { None } else { Some(self.slots.acquire().await.map_err(|_| ClusterError::Stopped)?) };
         self.limiter.take(call.urgent).await;
-        if call.fence.is_some_and(|holds| !holds()) {
-            return Err(ClusterError::Fenced);
+        if let Some(fence) = call.fence {
+            passed(fence).await?;
         }
         let sort = if call.urgent { 3 } else { usize::from(call.method != Method::GET) };
         self.counts[sort].fetch_add(1, Ordering::Relaxed);
@@ -314,6 +328,17 @@ impl Wire {
 
     pub(crate) fn unreachable(&self, reason: String) -> ClusterError {
         ClusterError::Unreachable { server: self.server.clone(), reason }
+    }
+}
+
+/// Waits until a write may begin. Ends: a renewal that does not come loses the lease.
+async fn passed(fence: &FenceCheck) -> Result<(), ClusterError> {
+    loop {
+        match fence() {
+            FenceState::Holds => return Ok(()),
+            FenceState::Late => tokio::time::sleep(LATE_LOOK).await,
+            FenceState::Lost => return Err(ClusterError::Fenced),
+        }
     }
 }
 

@@ -107,7 +107,7 @@ impl Operator {
     fn state(&self, key: NodeKey, status: &Status) -> Option<UnitState> {
         let Status::Unit(status) = status else { return None };
         let shared: &Shared = &self.shared;
-        let (unit, cluster, report, inventory, source) = shared.units.read(&key, |memory| {
+        let known = shared.units.read(&key, |memory| {
             let revision = status.synced.as_ref().and_then(|synced| {
                 synced
                     .get("main")
@@ -120,7 +120,9 @@ impl Operator {
             let unit = memory.node.as_ref().map(|node| Arc::clone(&node.unit));
             let cluster = memory.lives_in.clone().or_else(|| shared.targets.name(&memory.target()?));
             (unit, cluster, memory.report.clone(), memory.record.inventory.clone(), source)
-        })?;
+        });
+        // A unit whose declaration cannot be followed has a state and nothing else.
+        let (unit, cluster, report, inventory, source) = known.unwrap_or((None, None, None, Inventory::default(), None));
         let commit = source.and_then(|(source, revision)| shared.sources.commit(&source, &revision));
         Some(UnitState { key, status: (**status).clone(), unit, cluster, commit, report, inventory })
     }

@@ -410,6 +410,7 @@ const AUDIT_POLICY: &str =
 
 const API_SERVER: &[&str] = &[
     "--bind-address=127.0.0.1",
+    "--allow-privileged=true",
     "--advertise-address=127.0.0.1",
     // A loopback address is no endpoint that pods could use.
     "--endpoint-reconciler-type=none",

@@ -122,7 +122,11 @@ fn foreign(fleet: &Stage, peak: f64) -> Result<()> {
         let mut input = child.stdin.take().context("no standard input")?;
         for nth in 0..FOREIGN {
             let body = serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("foreign-{nth}")}, "data": {"k": "v".repeat(200)}});
-            writeln!(input, "{}", serde_json::json!({"path": format!("/api/v1/namespaces/foreign/configmaps/foreign-{nth}"), "body": body}))?;
+            writeln!(
+                input,
+                "{}",
+                serde_json::json!({"path": format!("/api/v1/namespaces/foreign/configmaps/foreign-{nth}"), "body": body})
+            )?;
         }
     }
     ensure!(child.wait()?.success(), "the foreign ConfigMaps could not be made");

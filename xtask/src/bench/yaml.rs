@@ -17,11 +17,15 @@ pub(crate) fn run() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("documents.yaml");
     std::fs::write(&path, documents()?)?;
-    let output = setup::cargo(&["run", "--release", "--quiet", "--package", "plumb-yaml", "--example", "read_bench", "--"]).arg(&path).output()?;
+    let output =
+        setup::cargo(&["run", "--release", "--quiet", "--package", "plumb-yaml", "--example", "read_bench", "--"]).arg(&path).output()?;
     ensure!(output.status.success(), "the measurement failed: {}", String::from_utf8_lossy(&output.stderr));
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     let rate = |name: &str| -> Result<f64> {
-        let line = told.lines().find_map(|line| line.strip_prefix(name)?.strip_suffix(" MB/s")).with_context(|| format!("no `{name}` in: {told}"))?;
+        let line = told
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_suffix(" MB/s"))
+            .with_context(|| format!("no `{name}` in: {told}"))?;
         Ok(line.trim().parse()?)
     };
     let go = YamlOracle::megabytes_per_second(&Tools::locate()?, &path)?;
@@ -38,7 +42,10 @@ fn documents() -> Result<String> {
     let folder = tempfile::tempdir()?;
     let list = folder.path().join("list.yaml");
     std::fs::write(&list, (0..50).map(|nth| app(nth, "1")).collect::<String>())?;
-    let output = Command::new(kubectl).args(["kubectl", "create", "--dry-run=client", "--validate=false", "-o", "yaml", "-f"]).arg(&list).output()?;
+    let output = Command::new(kubectl)
+        .args(["kubectl", "create", "--dry-run=client", "--validate=false", "-o", "yaml", "-f"])
+        .arg(&list)
+        .output()?;
     let block = setup::root().join("examples/hello/apps/hello/web.yaml");
     let once = if output.status.success() { String::from_utf8(output.stdout)? } else { std::fs::read_to_string(block)? };
     let mut text = String::with_capacity(SIZE + once.len());

@@ -67,8 +67,9 @@ fn piece(nth: usize, name: &str, text: String) -> Piece {
 const TARGET: &str = "\u{1}namespace\u{1}";
 
 fn own_namespace(line: &str) -> String {
-    match line.trim_start().trim_start_matches("- ").trim_end() {
-        "namespace: ns" | "namespace: \"ns\"" | "namespace: 'ns'" => {
+    let words: Vec<&str> = line.trim_start().trim_start_matches("- ").split_whitespace().collect();
+    match words.as_slice() {
+        ["namespace:", "ns" | "\"ns\"" | "'ns'"] => {
             let at = line.find("namespace:").unwrap_or_default();
             format!("{}namespace: {TARGET}", &line[..at])
         }

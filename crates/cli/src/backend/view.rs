@@ -1,11 +1,14 @@
 //! Owns what the API shows of a unit: its state in the API's words. Must not ask anybody: all it needs comes in.
 
-use plumb_controller::UnitState;
+use std::collections::BTreeSet;
+
 use plumb_controller::core::{Activity as Doing, Gate, Stage, SyncKind, SyncWord, UnitStatus, Withheld, Work};
+use plumb_controller::{SourceState, UnitState};
 use plumb_manifest::ObjectKey;
 use plumb_plan::{Health, HealthStatus};
 use plumb_server::api::{Activity, ActivityState, HealthView, ObjectRef, StaleSource, SyncState, TargetView, UnitView, WhyState, WhyView};
 use plumb_store::HoldEntry;
+use plumb_unit::NodeKey;
 
 use super::{gate, problems};
 use crate::moment;
@@ -85,6 +88,19 @@ fn activity(doing: Doing) -> Activity {
         Doing::Waiting { until } => (ActivityState::Waiting, None, Some(until)),
     };
     Activity { state, what: what.map(str::to_owned), until_ms }
+}
+
+/// Returns what is wrong with roots and with sources that no unit shows as its own.
+pub(super) fn elsewhere(sources: &[SourceState], units: &[UnitState]) -> Vec<String> {
+    let told: BTreeSet<&NodeKey> = units.iter().flat_map(|unit| unit.status.stale.iter().map(|(source, ..)| source)).collect();
+    let of = |source: &SourceState| {
+        let name = &source.key.name;
+        let stale = source.status.stale.as_ref().filter(|_| !told.contains(&source.key));
+        let unread = stale.map(|(_, failure)| format!("{name} cannot be read: {}", failure.message));
+        let problems = source.status.problems.iter().map(|problem| format!("root {name}: {}", problem.trim_start_matches("error: ")));
+        problems.chain(unread).collect::<Vec<_>>()
+    };
+    sources.iter().flat_map(of).collect()
 }
 
 /// Returns the stage of a unit that work is, in one word.

@@ -79,12 +79,13 @@ fn count(number: u32) -> Cell {
     Cell::from(if number == 0 { String::new() } else { number.to_string() })
 }
 
-/// Returns the one line that says most: the error's first one, or the commit's subject.
+/// Returns the one line that says most: the error's first one, or the commit's subject and why somebody asked for it.
 fn what(sync: &SyncSummary) -> String {
+    let why = if let Trigger::Request { why: Some(why), .. } = &sync.trigger { format!(" ({})", clean_line(why)) } else { String::new() };
     match (&sync.error, &sync.commit) {
         (Some(error), _) => first_line(error),
-        (None, Some(commit)) => clean_line(&commit.subject),
-        (None, None) => String::new(),
+        (None, Some(commit)) => format!("{}{why}", clean_line(&commit.subject)),
+        (None, None) => why.trim().to_owned(),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::args::{Command, Format, Global, HistoryArgs};
 use crate::moment;
 use crate::name::UnitName;
 use crate::place;
-use crate::printer::Printer;
+use crate::printer::{Printer, clean_line};
 use crate::problem::{DONE, Done, FAILED, Problem};
 use crate::words;
 
@@ -38,9 +38,9 @@ pub(crate) async fn run(printer: &Printer, global: &Global, command: &Command) -
         Command::Tree(args) => remote.tree(&args.unit).await,
         Command::Events(args) => remote.events(&args.unit).await,
         Command::History(args) => remote.history(args).await,
-        Command::Render(args) => remote.render(&args.path).await.map_err(|problem| neither(problem, &args.path)),
-        Command::Diff(args) => remote.diff(&args.path).await.map_err(|problem| neither(problem, &args.path).of_diff()),
-        Command::Apply(args) => remote.apply(args).await.map_err(|problem| neither(problem, &args.path)),
+        Command::Render(args) => remote.render(&args.path).await,
+        Command::Diff(args) => remote.diff(&args.path).await.map_err(Problem::of_diff),
+        Command::Apply(args) => remote.apply(args).await,
         Command::Rollback(args) => remote.rollback(args).await,
         Command::Reconcile(args) => remote.reconcile(args).await,
         Command::Suspend(args) => remote.suspend(args).await,
@@ -54,7 +54,7 @@ pub(crate) async fn run(printer: &Printer, global: &Global, command: &Command) -
 
 /// A word that is neither a path here nor a unit there: says that both were tried.
 fn neither(problem: Problem, word: &str) -> Problem {
-    Problem { message: format!("there is no file or folder `{}`, and {}", crate::printer::clean_line(word), problem.message), ..problem }
+    Problem { message: format!("there is no file or folder `{}`, and {}", clean_line(word), problem.message), ..problem }
 }
 
 impl Remote<'_> {
@@ -63,8 +63,31 @@ impl Remote<'_> {
         let name = UnitName::parse(text, self.global.namespace.as_deref())?;
         let units = self.client.units(&UnitFilter::default()).await.map_err(|error| refusal(&error))?;
         let names: Vec<(&str, &str)> = units.iter().map(|unit| (unit.namespace.as_str(), unit.name.as_str())).collect();
-        let (namespace, name) = name.pick(&names)?;
-        Ok(UnitRef { namespace: namespace.to_owned(), name: name.to_owned() })
+        match name.pick(&names) {
+            Ok((namespace, name)) => Ok(UnitRef { namespace: namespace.to_owned(), name: name.to_owned() }),
+            Err(problem) => {
+                // Its declaration may be what is wrong.
+                self.warn().await;
+                Err(problem)
+            }
+        }
+    }
+
+    /// Returns the unit that a word means which could have been a path.
+    async fn find_no_path(&self, word: &str) -> Result<UnitRef, Problem> {
+        self.find(word).await.map_err(|problem| neither(problem, word))
+    }
+
+    /// Warns of what is wrong that no unit shows: roots that cannot be read, a history that cannot be written.
+    async fn warn(&self) {
+        let Ok(info) = self.client.info().await else { return };
+        for problem in &info.problems {
+            self.printer.warning(&clean_line(problem));
+        }
+        if info.history["state"] == "unavailable" {
+            let why = info.history["message"].as_str().unwrap_or_default();
+            self.printer.warning(&format!("the history is not being written: {}", clean_line(why)));
+        }
     }
 
     /// Returns one unit's state.
@@ -80,13 +103,19 @@ impl Remote<'_> {
     }
 
     async fn get(&self) -> Done {
-        status::list(self.printer, self.global.output, &self.all().await?)
+        let units = self.all().await?;
+        self.warn().await;
+        status::list(self.printer, self.global.output, &units)
     }
 
     async fn status(&self, unit: Option<&str>) -> Done {
         match unit {
             Some(unit) => status::one(self.printer, self.global.output, &self.unit(&self.find(unit).await?).await?),
-            None => status::all(self.printer, self.global.output, &self.all().await?),
+            None => {
+                let units = self.all().await?;
+                self.warn().await;
+                status::all(self.printer, self.global.output, &units)
+            }
         }
     }
 
@@ -121,7 +150,7 @@ impl Remote<'_> {
     }
 
     async fn render(&self, unit: &str) -> Done {
-        let manifests = self.client.manifests(&self.find(unit).await?).await.map_err(|error| refusal(&error))?;
+        let manifests = self.client.manifests(&self.find_no_path(unit).await?).await.map_err(|error| refusal(&error))?;
         match self.global.output {
             Some(Format::Json) => self.printer.document(Format::Json, &serde_json::Value::Array(manifests))?,
             Some(Format::Name) => {
@@ -142,7 +171,7 @@ impl Remote<'_> {
     }
 
     async fn diff(&self, unit: &str) -> Done {
-        let unit = self.find(unit).await?;
+        let unit = self.find_no_path(unit).await?;
         let view = self.client.diff(&unit).await.map_err(|error| refusal(&error))?;
         let differences = crate::diff::of_view(view);
         crate::diff::print(self.printer, self.global.output, &unit.to_string(), &differences)?;

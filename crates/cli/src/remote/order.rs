@@ -61,11 +61,11 @@ impl Remote<'_> {
 
     /// Syncs a unit, or says what that would do.
     pub(super) async fn apply(&self, args: &ApplyArgs) -> Done {
-        let unit = self.find(&args.path).await?;
+        let unit = self.find_no_path(&args.path).await?;
         let local = [("--name", args.name.is_some()), ("--adopt", args.adopt), ("--approve", args.approve)];
         if let Some((flag, _)) = local.iter().find(|(_, given)| *given) {
-            let problem = Problem::usage(format!("`{flag}` goes with a folder, and {unit} is a unit"));
-            return Err(problem.hint(format!("`plumb approve {unit}` lets what waits run.")));
+            let problem = Problem::usage(format!("`{flag}` is for a folder, and {unit} is a unit of the running `plumb serve`"));
+            return Err(problem.hint(format!("`plumb approve {unit}` lets what waits run, adoptions too.")));
         }
         let request = NewRequest { dry_run: args.dry_run, ..NewRequest::new(OrderKind::Sync) };
         self.order(&unit, &request, true).await

@@ -144,7 +144,9 @@ fn activity(view: &UnitView, now_ms: u64) -> String {
     let what = what.as_deref().map(|what| format!(" ({what})")).unwrap_or_default();
     match state {
         ActivityState::Resting => "at rest".to_owned(),
-        ActivityState::Gated => "waits, see its gates".to_owned(),
+        ActivityState::Gated => {
+            view.gates.first().map_or_else(|| "waits".to_owned(), |gate| gate.message.lines().next().unwrap_or_default().to_owned())
+        }
         ActivityState::Queued => format!("waits for a free place{what}"),
         ActivityState::Working => format!("working{what}"),
         ActivityState::Waiting => match until_ms {

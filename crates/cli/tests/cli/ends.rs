@@ -1,5 +1,6 @@
 //! How `plumb serve` begins and ends: SIGTERM in order, and doors that are taken.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::serve::Serve;
@@ -24,9 +25,8 @@ fn sigterm_ends_it_in_order_and_the_next_one_takes_over_at_once() {
     assert!(took < END, "{took:?}");
 
     let mut next = Serve::start(&site);
-    let holds = |serve: &Serve| serve.log().matches("holds the lease epoch").count() > 1;
     let begun = Instant::now();
-    next.until("it may write", holds);
+    next.until("it may write", Serve::leads);
     assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
 
     // Also in the middle of a roll-out that waits for health.
@@ -61,18 +61,12 @@ fn doors_that_are_taken_are_named() {
     let mut serve = Serve::start(&sites[0]);
     serve.until_synced(APP, &commit);
 
-    let refused = |mut command: std::process::Command| {
+    let refused = |mut command: Command| {
         let output = command.output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
-    let mut same_socket = Serve::command(&sites[1], "serve");
-    same_socket.arg("--log=error").env("PLUMB_SOCKET", "");
     let socket = sites[0].folder.join("serve.sock");
-    let arguments: Vec<_> = same_socket.get_args().map(std::ffi::OsStr::to_owned).collect();
-    let mut same_socket = std::process::Command::new(crate::serve::PLUMB);
-    let at = arguments.iter().position(|argument| argument == "--socket").unwrap();
-    same_socket.args(&arguments[..at]).arg("--socket").arg(&socket).args(&arguments[at + 2..]).env_clear();
-    let (code, error) = refused(same_socket);
+    let (code, error) = refused(Serve::command_at(&sites[1], "serve", &socket));
     assert_eq!(code, Some(1), "{error}");
     assert!(error.contains(&format!("another process listens on `{}`; end it or name another socket", socket.display())), "{error}");
 

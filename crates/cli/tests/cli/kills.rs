@@ -65,7 +65,7 @@ subjects: [{kind: ServiceAccount, name: web}]
 const ADDED: &str = "apiVersion: v1
 kind: Secret
 metadata: {name: login}
-stringData: {user: ada}
+data: {user: YWRh}
 ";
 
 /// A site and the write at which its process dies.
@@ -182,10 +182,11 @@ fn killed_at_every_write_of_a_removal() {
         kills.world.declare(&case.site, "beside", "wait: false");
     }
     kills.world.repo.write("apps/beside/README.md", "Nothing yet.\n").unwrap();
-    kills.world.push("Remove the app");
+    let second = kills.world.push("Remove the app");
     kills.die(|serve| {
         serve.approve_if_asked();
-        serve.unit("beside").is_some() && serve.unit(APP).is_none() && serve.leads()
+        // What is recorded is known before anything is synced.
+        serve.is_synced("beside", &second) && serve.knows_nothing_of(APP)
     });
     for cases in kills.cases.chunks(AT_ONCE) {
         let serves: Vec<_> = cases.iter().map(|case| Serve::start(&case.site)).collect();

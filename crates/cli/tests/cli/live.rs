@@ -28,7 +28,7 @@ impl World {
     /// Looks at everything.
     pub(crate) fn live(&self) -> Live {
         let kinds = KINDS.map(|(kind, _)| kind).join(",");
-        let list = self.plane.json(&["get", &kinds, "--all-namespaces"]).unwrap();
+        let list = self.plane.json(&["get", &kinds, "--all-namespaces", "--show-managed-fields"]).unwrap();
         let mut live = Live(BTreeMap::new());
         for item in list["items"].as_array().unwrap() {
             let namespace = item["metadata"]["namespace"].as_str().unwrap();

@@ -88,8 +88,7 @@ fn killed_at_forty_random_moments() {
 /// Runs a process until some moment after it may write (it then catches up with what the one before left), or after a push.
 fn live_and_die(site: &Site, moment: Duration, at_start: bool, pushed: &Barrier) {
     let mut serve = Serve::start(site);
-    let before = serve.log().matches("holds the lease epoch").count();
-    serve.until("it may write", |serve| serve.log().matches("holds the lease epoch").count() > before);
+    serve.until("it may write", Serve::leads);
     if at_start {
         std::thread::sleep(moment);
         serve.kill();

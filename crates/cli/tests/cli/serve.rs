@@ -26,6 +26,8 @@ pub(crate) struct Serve {
     child: Child,
     socket: PathBuf,
     log: PathBuf,
+    /// How long the log was when it started.
+    from: usize,
 }
 
 impl Serve {
@@ -48,11 +50,16 @@ impl Serve {
 
     /// Returns the command that starts it.
     pub(crate) fn command(site: &Site, name: &str) -> Command {
+        Self::command_at(site, name, &socket(site, name))
+    }
+
+    /// Returns the command that starts it on a socket.
+    pub(crate) fn command_at(site: &Site, name: &str, at: &Path) -> Command {
         let mut command = Command::new(PLUMB);
         command.env_clear().env("HOME", &site.folder);
         command.args(["serve", "--poll", "1s", "--root", &site.root, "--installation", &site.installation]);
         command.args(["--clusters", site.plane.context(), "--kubeconfig"]).arg(site.plane.kubeconfig());
-        command.arg("--state").arg(site.folder.join(name)).arg("--socket").arg(socket(site, name));
+        command.arg("--state").arg(site.folder.join(name)).arg("--socket").arg(at);
         command
     }
 
@@ -60,8 +67,9 @@ impl Serve {
     pub(crate) fn spawn(mut command: Command, site: &Site, name: &str) -> Self {
         let log = site.folder.join(format!("{name}.log"));
         let lines = File::options().create(true).append(true).open(&log).unwrap();
+        let from = usize::try_from(lines.metadata().unwrap().len()).unwrap();
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(lines).spawn().unwrap();
-        Self { child, socket: socket(site, name), log }
+        Self { child, socket: socket(site, name), log, from }
     }
 
     /// Ends it as the system does when it runs out of memory.
@@ -88,9 +96,9 @@ impl Serve {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Returns its log so far, those of its predecessors on the same state included.
+    /// Returns its log so far.
     pub(crate) fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap()
+        std::fs::read_to_string(&self.log).unwrap().split_off(self.from)
     }
 
     fn log_end(&self) -> String {
@@ -99,15 +107,25 @@ impl Serve {
         lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
     }
 
-    /// Asks its API.
+    /// Asks its API; none when it has no answer.
     pub(crate) fn get(&self, path: &str) -> Option<Value> {
+        let (head, body) = self.ask(path)?;
+        head.starts_with("HTTP/1.1 200").then(|| serde_json::from_str(&body).ok())?
+    }
+
+    /// Returns whether it answers that it knows no such unit.
+    pub(crate) fn knows_nothing_of(&self, unit: &str) -> bool {
+        self.ask(&format!("/v1/units/team/{unit}")).is_some_and(|(head, _)| head.starts_with("HTTP/1.1 404"))
+    }
+
+    fn ask(&self, path: &str) -> Option<(String, String)> {
         let mut stream = UnixStream::connect(&self.socket).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
         write!(stream, "GET {path} HTTP/1.1\r\nHost: plumb\r\nConnection: close\r\n\r\n").ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
-        head.starts_with("HTTP/1.1 200").then(|| serde_json::from_str(body).ok())?
+        Some((head.to_owned(), body.to_owned()))
     }
 
     /// Returns a unit as its API shows it; none when it knows no such unit, or does not answer.
@@ -127,7 +145,7 @@ impl Serve {
         unit["sync"] == "synced" && unit["synced"]["main"]["commit"] == commit && unit["activity"]["state"] == "resting"
     }
 
-    /// Returns whether it may write: nothing of it waits for the lease.
+    /// Returns whether it may write.
     pub(crate) fn leads(&self) -> bool {
         let log = self.log();
         let last = log.lines().rev().find(|line| line.contains("the lease"));

@@ -82,7 +82,7 @@ async fn a_lost_fence_writes_nothing() {
     let mut app = bed.app("shop").await;
     let plan = app.plan(&[config_map("a", "1")]).await;
     let mut options = app.options();
-    options.fence = std::sync::Arc::new(|| false);
+    options.fence = std::sync::Arc::new(|| plumb_cluster::FenceState::Lost);
     let before = bed.cluster.requests();
     let outcome = app.acting.sync(&plan, &app.inventories, &options, &|_| ()).await;
     assert_eq!((outcome.outcome, outcome.class()), (Outcome::Failed, Some(Class::Stopped)));

@@ -281,7 +281,7 @@ impl fmt::Display for Gate {
             Self::Target { target, .. } => write!(f, "target {target:?} does not answer"),
             Self::Lease => f.write_str("another process holds the lease"),
             Self::Manual => f.write_str("syncs on request only: `plumb reconcile`"),
-            Self::Stalled { reasons } => write!(f, "has fields that are not supported: {}", reasons.join("; ")),
+            Self::Stalled { reasons } => write!(f, "its declaration cannot be followed: {}", reasons.join("; ")),
             Self::Undeclared => f.write_str("no root that declares it has been read yet"),
             Self::NoEvidence { reason } => write!(f, "not listed any more, but {reason}; declare it again or `plumb delete` it"),
         }

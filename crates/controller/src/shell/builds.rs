@@ -210,7 +210,9 @@ async fn settle_scopes(
         return Ok(settled);
     }
     let text = report::render(&errors, files, &node.to_string(), false);
-    Err(failed(shared, node, &errors, files, text))
+    // Another unit, or somebody by hand, may bring the definition at any time: tried again soon, not only with the next input.
+    let class = if errors.iter().all(|error| error.code == plumb_build::UNKNOWN_KIND) { Class::Transient } else { Class::Input };
+    Err(Failure { class, ..failed(shared, node, &errors, files, text) })
 }
 
 /// Returns what the history keeps of a build. A file from which a Secret was made is secret as a whole.

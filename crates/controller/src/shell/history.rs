@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use plumb_manifest::ObjectKey;
 use plumb_plan::ObjectResult;
 use plumb_store::{
-    AuditRecord, BuildRecord, DriftEntry, ObjectEntry, PhaseEntry, PlanSummary, Store, SyncId, SyncOutcome, SyncRecord, Trigger,
+    AuditRecord, BuildRecord, DriftEntry, ObjectEntry, ObjectOutcome, PhaseEntry, PlanSummary, Store, SyncId, SyncOutcome, SyncRecord,
+    Trigger,
 };
 use plumb_unit::{CommitInfo, NodeKey, Revisions};
 use serde_json::{Value, json};
@@ -55,6 +56,7 @@ pub(crate) fn record(shared: &Shared, node: NodeKey, entry: Entry) {
         Entry::Synced { effect, want, kind, cause, end } => {
             if let Some(told) = shared.history.take(effect) {
                 let record = sync_record(shared, node, &want, kind, &cause, &end, told);
+                log(&record);
                 shared.history.store.record_sync(record);
             }
         }
@@ -72,6 +74,7 @@ pub(crate) fn record(shared: &Shared, node: NodeKey, entry: Entry) {
             };
             let end = End::Failed(failure);
             let record = sync_record(shared, node, &want, SyncKind::Apply, &want.cause, &end, told);
+            log(&record);
             shared.history.store.record_sync(record);
         }
         Entry::Stale { failure } => audit(shared, Some(node), "plumb", "stale", None, None, json!({"failure": &*failure.message})),
@@ -82,6 +85,23 @@ pub(crate) fn record(shared: &Shared, node: NodeKey, entry: Entry) {
         }
         Entry::Removed => audit(shared, Some(node), "plumb", "removed", None, None, Value::Null),
     }
+}
+
+/// Tells of a sync in the process's own log: one line each, the history has the rest.
+fn log(record: &SyncRecord) {
+    let revision = record.revisions.values().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let unit = &record.unit;
+    if let Some(error) = &record.error {
+        return tracing::warn!(%unit, revision, "the sync failed: {}", error.lines().next().unwrap_or_default());
+    }
+    let changes = [ObjectOutcome::Created, ObjectOutcome::Configured, ObjectOutcome::Pruned];
+    let changed = record.objects.iter().filter(|object| changes.contains(&object.result)).count();
+    let what = match record.outcome {
+        SyncOutcome::Held => "synced, and part of the plan waits for somebody",
+        SyncOutcome::Stopped => "stopped by something newer",
+        SyncOutcome::Succeeded | SyncOutcome::Failed => "synced",
+    };
+    tracing::info!(%unit, revision, changed, "{what}");
 }
 
 /// Writes a line of the audit log.

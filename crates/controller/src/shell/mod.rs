@@ -127,6 +127,8 @@ impl Shell {
                 }
             }
             Action::Keep(node, kept) => {
+                // At once: a unit that is forgotten in the same step must not come back by it.
+                shared.units.with(&node, |memory| memory.beside.kept = kept.clone());
                 self.tasks.spawn(async move { syncs::keep(shared, node, kept).await });
             }
             Action::Record(node, entry) => history::record(&shared, node, entry),

@@ -281,6 +281,9 @@ fn list(shared: &Arc<Shared>, node: &NodeKey, revision: &Revision) -> Result<Lis
         .filter(|diagnostic| diagnostic.severity == Severity::Error)
         .map(|diagnostic| report::line(diagnostic, &files))
         .collect();
+    for problem in &problems {
+        tracing::warn!(%root, "{problem}");
+    }
     let mut units = BTreeMap::new();
     for (key, lowered) in lowered.nodes {
         units.insert(key.clone(), declare_unit(shared, &root, key, lowered));

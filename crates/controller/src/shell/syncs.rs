@@ -45,6 +45,9 @@ async fn attempt(shared: &Arc<Shared>, order: &SyncOrder, stop: &CancellationTok
     }
     let built = newest(shared, order).await?;
     let made = plans::make(shared, node, &order.want, &built, &target, order.prune, order.approved).await?;
+    // Whoever writes the record has it to himself: two writers would each write over what the other knows.
+    let record_lock = shared.units.with(node, |memory| Arc::clone(&memory.record_lock));
+    let _writing = record_lock.lock().await;
     let drift = shared.units.with(node, |memory| memory.drift.clone());
     let options = SyncOptions {
         fence: fence.check(),
@@ -70,7 +73,13 @@ async fn attempt(shared: &Arc<Shared>, order: &SyncOrder, stop: &CancellationTok
     };
     shared.history.tell(order.effect, told);
     remember(shared, order, &target, &outcome, &drift);
-    if order.kind == SyncKind::Delete && outcome.outcome == Outcome::Done && made.withheld.is_none() && outcome.record.inventory.items.is_empty() {
+    // The watch says nothing of what this process put right itself.
+    watching::report(shared, &target, node);
+    if order.kind == SyncKind::Delete
+        && outcome.outcome == Outcome::Done
+        && made.withheld.is_none()
+        && outcome.record.inventory.items.is_empty()
+    {
         target.inventories.delete(node, Some(&fence.check())).await.map_err(|error| failure(&error))?;
         shared.units.with(node, |memory| memory.record.gates = serde_json::Value::Null);
     }
@@ -143,6 +152,10 @@ fn remember(
     if reverted {
         shared.counters.reverted();
     }
+    if !drift.is_empty() {
+        // The watch has nothing more to say of what our own write put right.
+        watching::report(shared, target, node);
+    }
     shared.units.claim(node, &target.name, &before, &shared.units.claimed(node));
 }
 
@@ -210,9 +223,8 @@ fn failed(outcome: &SyncOutcome, built: &BuiltUnit) -> Failure {
         let manifest = built.manifests.iter().find(|manifest| manifest.key == *key)?;
         Some(format!("{}: ", built.files.place(manifest.at)))
     };
-    let line = |failure: &plumb_cluster::Failure| {
-        format!("{}{}", failure.key.as_ref().and_then(place).unwrap_or_default(), failure.message)
-    };
+    let line =
+        |failure: &plumb_cluster::Failure| format!("{}{}", failure.key.as_ref().and_then(place).unwrap_or_default(), failure.message);
     let lines: Vec<String> = outcome.failures.iter().map(line).collect();
     Failure::new(class, lines.join("\n"))
 }
@@ -246,7 +258,6 @@ fn drift_entries(order: &SyncOrder, drift: &BTreeMap<ObjectKey, Vec<FieldChange>
 
 /// Writes what outlives the process, until it is written. A unit that owns nothing yet and has no gate has no record.
 pub(crate) async fn keep(shared: Arc<Shared>, node: NodeKey, kept: Kept) {
-    shared.units.with(&node, |memory| memory.beside.kept = kept.clone());
     let mut said = String::new();
     loop {
         let newest = shared.units.read(&node, |memory| memory.beside.kept == kept);
@@ -268,6 +279,8 @@ pub(crate) async fn keep(shared: Arc<Shared>, node: NodeKey, kept: Kept) {
 
 async fn write(shared: &Arc<Shared>, node: &NodeKey) -> Result<(), String> {
     let Some(target) = targets::of(shared, node) else { return Err("its cluster does not answer".to_owned()) };
+    let record_lock = shared.units.with(node, |memory| Arc::clone(&memory.record_lock));
+    let _writing = record_lock.lock().await;
     let (record, trivial) = shared
         .units
         .read(node, |memory| {

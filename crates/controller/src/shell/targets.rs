@@ -297,10 +297,11 @@ fn holder() -> String {
     format!("{}-{}-{random}", host.trim(), std::process::id())
 }
 
-/// Returns the cluster of a unit.
+/// Returns the cluster that a unit's record lies in, or will.
 pub(crate) fn of(shared: &Shared, unit: &NodeKey) -> Option<Arc<Target>> {
-    let name = shared.units.read(unit, |memory| memory.target())??;
-    shared.targets.get(&shared.targets.name(&name)?)
+    let (lives_in, declared) = shared.units.read(unit, |memory| (memory.lives_in.clone(), memory.target()))?;
+    let name = lives_in.or_else(|| shared.targets.name(&declared?))?;
+    shared.targets.get(&name)
 }
 
 /// Returns the cluster that a want is for: the unit's own, or the one its record lies in when it is gone.
@@ -311,6 +312,8 @@ pub(crate) fn of_want(shared: &Shared, unit: &NodeKey, want: &Want) -> Result<Ar
             .units
             .read(unit, |memory| memory.lives_in.clone())
             .flatten()
+            // One that never was anywhere, as when its declaration could not be followed, owns nothing: any cluster can tell.
+            .or_else(|| shared.targets.names().first().cloned())
             .ok_or_else(|| Failure::new(Class::Input, format!("no record of {unit} is known")))?,
     };
     shared.targets.get(&name).ok_or_else(|| Failure::new(Class::Unreachable, format!("cluster {name} does not answer")))

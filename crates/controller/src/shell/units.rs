@@ -78,6 +78,8 @@ pub(crate) struct Memory {
     pub(crate) node: Option<UnitNode>,
     /// What lies at the target.
     pub(crate) record: InventoryRecord,
+    /// Held by whoever writes the record.
+    pub(crate) record_lock: Arc<tokio::sync::Mutex<()>>,
     /// The cluster that the record lies in.
     pub(crate) lives_in: Option<Arc<str>>,
     /// What outlives the process beside the inventory, as it was last written or is about to be.
@@ -105,6 +107,7 @@ impl Memory {
         Self {
             node: None,
             record: InventoryRecord::empty(unit.clone()),
+            record_lock: Arc::default(),
             lives_in: None,
             beside: Beside::default(),
             built: None,

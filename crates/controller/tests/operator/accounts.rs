@@ -42,7 +42,9 @@ fn a_unit_does_what_its_account_may_and_no_more() {
     bench.start();
     bench.until_synced("other");
     let name = format!("system:serviceaccount:team:{account}");
-    bench.until("the server's words name the account", || bench.failure("shop").contains(&name) && bench.failure("shop").contains("configmaps"));
+    bench.until("the server's words name the account", || {
+        bench.failure("shop").contains(&name) && bench.failure("shop").contains("configmaps")
+    });
     assert!(bench.value("text").is_none());
 
     bench.plane.apply(&bench.namespace, &role(&bench, "[configmaps]")).unwrap();
@@ -91,7 +93,9 @@ fn without_the_right_to_list_nothing_is_deleted() {
     bench.push("Drop one, change one");
     bench.start();
     let head = bench.repo.head().unwrap();
-    let read = |bench: &Bench| bench.operator().sources().iter().any(|source| source.status.revision.as_ref().is_some_and(|revision| revision.commit == head));
+    let read = |bench: &Bench| {
+        bench.operator().sources().iter().any(|source| source.status.revision.as_ref().is_some_and(|revision| revision.commit == head))
+    };
     bench.until("the commit is read", || read(&bench));
     bench.until("it says that the cluster cannot be used", || bench.gates("shop").iter().any(|gate| gate.to_string().contains("target")));
     assert_eq!(bench.versions(), before);
@@ -106,6 +110,13 @@ fn without_the_right_to_list_nothing_is_deleted() {
     }
 }
 
+/// Requests of the operator that the server refused for load.
+fn refused(bench: &Bench) -> u64 {
+    let dump = bench.plane.kubectl(&["get", "--raw", "/debug/api_priority_and_fairness/dump_priority_levels"]).unwrap();
+    let line = dump.lines().find(|line| line.starts_with(&bench.namespace)).unwrap_or_default().to_owned();
+    line.split(',').nth(7).and_then(|number| number.trim().parse().ok()).unwrap_or(0)
+}
+
 #[test]
 fn a_server_that_refuses_for_load_is_waited_for() {
     let mut bench = Bench::several();
@@ -113,12 +124,15 @@ fn a_server_that_refuses_for_load_is_waited_for() {
     bench.plane.apply(&bench.namespace, &rights(&bench, "[\"*\"]")).unwrap();
     bench.kubeconfig = bench.plane.kubeconfig_for_service_account(&bench.namespace, "operator").unwrap();
     bench.declare("shop", "");
-    bench.config_map("shop", "text", "1");
+    for nth in 0..40 {
+        bench.config_map("shop", &format!("text-{nth}"), "1");
+    }
     bench.push("Add the shop");
     bench.start();
     bench.until_at_rest("shop");
-    let uid = bench.uid("configmap/text");
+    let before = bench.versions();
 
+    // One request at a time, and no queue: the others get a 429.
     let none = format!(
         "apiVersion: flowcontrol.apiserver.k8s.io/v1
 kind: PriorityLevelConfiguration
@@ -138,25 +152,17 @@ spec:
         bench.namespace
     );
     bench.plane.apply(&bench.namespace, &none).unwrap();
-    let refused = || {
-        let kubeconfig = bench.kubeconfig.display().to_string();
-        let asked = bench.plane.kubectl(&["--kubeconfig", &kubeconfig, "--request-timeout=2s", "-n", &bench.namespace, "get", "configmap/text"]);
-        asked.is_err()
-    };
-    bench.until("the server refuses", refused);
-    bench.config_map("shop", "text", "2");
-    bench.push("Change it");
-    let head = bench.repo.head().unwrap();
-    let wants = |bench: &Bench| bench.unit("shop").is_some_and(|unit| unit.status.wanted.values().all(|revision| revision.commit == head));
-    bench.until("the commit is wanted", || wants(&bench));
-    assert_eq!((bench.value("text").as_deref(), bench.uid("configmap/text")), (Some("1"), uid.clone()));
-    for kind in ["flowschema", "prioritylevelconfiguration"] {
-        bench.plane.kubectl(&["delete", kind, &bench.namespace]).unwrap();
+    for nth in 0..40 {
+        bench.config_map("shop", &format!("text-{nth}"), "2");
     }
+    bench.push("Change all");
     bench.until_synced("shop");
-    assert_eq!((bench.value("text").as_deref(), bench.uid("configmap/text")), (Some("2"), uid));
+    assert!(refused(&bench) > 0);
+    assert!((0..40).step_by(13).all(|nth| bench.value(&format!("text-{nth}")).as_deref() == Some("2")));
+    let after = bench.versions();
+    assert!((0..40).all(|nth| after[&format!("ConfigMap/text-{nth}")].0 == before[&format!("ConfigMap/text-{nth}")].0));
     bench.stop();
-    for kind in ["clusterrole", "clusterrolebinding"] {
+    for kind in ["clusterrole", "clusterrolebinding", "flowschema", "prioritylevelconfiguration"] {
         bench.plane.kubectl(&["delete", kind, &bench.namespace]).unwrap();
     }
 }

@@ -16,7 +16,8 @@ fn requests(bench: &Bench) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let ours = |event: &Value| text(&event["userAgent"]).starts_with("plumb") && text(&event["objectRef"]["resource"]) != "leases";
     let events = bench.plane.audit().unwrap();
-    let what = |event: &Value| (text(&event["verb"]), format!("{}/{}", text(&event["objectRef"]["resource"]), text(&event["objectRef"]["name"])));
+    let what =
+        |event: &Value| (text(&event["verb"]), format!("{}/{}", text(&event["objectRef"]["resource"]), text(&event["objectRef"]["name"])));
     events.iter().filter(|event| ours(event)).map(what).collect()
 }
 

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use plumb_controller::core::{Activity, Gate, Order, Request, RequestId, SyncWord};
 use plumb_controller::{ClusterOptions, Operator, OperatorOptions, UnitState};
 use plumb_dialect::native::RootSpec;
-use plumb_plane::git::{HttpOptions, HttpServer, Repo};
-use plumb_plane::{Access, CommandError, Plane};
 use plumb_manifest::Digest;
 use plumb_plan::HealthStatus;
+use plumb_plane::git::{HttpOptions, HttpServer, Repo};
+use plumb_plane::{Access, CommandError, Plane};
 use plumb_store::SyncSummary;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -215,14 +215,19 @@ impl Bench {
     pub(crate) fn versions(&self) -> BTreeMap<String, (String, String)> {
         let kinds = "configmaps,secrets,services,serviceaccounts,deployments.apps,roles,rolebindings";
         let records = format!("plumb.dev/inventory={}", self.installation);
-        let lists =
-            [self.plane.json(&["-n", &self.namespace, "get", kinds]), self.plane.json(&["-n", "plumb-system", "get", "configmaps", "-l", &records])];
+        let lists = [
+            self.plane.json(&["-n", &self.namespace, "get", kinds]),
+            self.plane.json(&["-n", "plumb-system", "get", "configmaps", "-l", &records]),
+        ];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let items = lists.into_iter().flat_map(|list| list.unwrap()["items"].as_array().cloned().unwrap_or_default());
         items
             .map(|item| {
                 let metadata = &item["metadata"];
-                (format!("{}/{}", text(&item["kind"]), text(&metadata["name"])), (text(&metadata["uid"]), text(&metadata["resourceVersion"])))
+                (
+                    format!("{}/{}", text(&item["kind"]), text(&metadata["name"])),
+                    (text(&metadata["uid"]), text(&metadata["resourceVersion"])),
+                )
             })
             .collect()
     }
@@ -245,7 +250,8 @@ impl Bench {
         let begun = Instant::now();
         while !condition() {
             if begun.elapsed() > LIMIT {
-                let units: Vec<_> = self.operator().units().into_iter().map(|unit| (unit.key.to_string(), unit.status, unit.report)).collect();
+                let units: Vec<_> =
+                    self.operator().units().into_iter().map(|unit| (unit.key.to_string(), unit.status, unit.report)).collect();
                 let sources: Vec<_> = self.operator().sources().into_iter().map(|source| (source.key.to_string(), source.status)).collect();
                 panic!("waited in vain: {what}\n{units:#?}\n{sources:#?}");
             }

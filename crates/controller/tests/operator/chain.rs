@@ -68,7 +68,9 @@ fn a_dependent_waits_for_a_dependency_that_is_not_well() {
     bench.repo.write("apps/base/text.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: base}\ndata: [1]\n").unwrap();
     bench.push("Add a base that is wrong");
     bench.start();
-    let waits = |bench: &Bench| bench.gates("above").iter().any(|gate| matches!(gate, Gate::Dependency { waiting } if waiting[0].name == "base".into()));
+    let waits = |bench: &Bench| {
+        bench.gates("above").iter().any(|gate| matches!(gate, Gate::Dependency { waiting } if waiting[0].name == "base".into()))
+    };
     bench.until("the dependent says what it waits for", || waits(&bench) && !bench.failure("base").is_empty());
     assert!(bench.value("above").is_none());
     bench.config_map("base", "text", "1");
@@ -92,7 +94,9 @@ fn a_cycle_and_a_missing_dependency_are_said_and_hold_nobody_else() {
     let said = |bench: &Bench| bench.operator().sources().iter().flat_map(|source| source.status.problems.clone()).collect::<Vec<_>>();
     let cycle = "units/one.yaml:7:3: units depend on each other in a circle: `team/one` → `team/two` → `team/one`";
     assert!(said(&bench).iter().any(|problem| problem.contains(cycle)), "{:?}", said(&bench));
-    let missing = |bench: &Bench| bench.gates("lost").iter().any(|gate| matches!(gate, Gate::DependencyMissing { missing } if missing[0].name == "nobody".into()));
+    let missing = |bench: &Bench| {
+        bench.gates("lost").iter().any(|gate| matches!(gate, Gate::DependencyMissing { missing } if missing[0].name == "nobody".into()))
+    };
     bench.until("what is missing is said", || missing(&bench));
     let status = bench.unit("lost").unwrap().status;
     assert_eq!((status.sync, status.activity), (SyncWord::New, Activity::Gated));

@@ -78,7 +78,9 @@ fn a_fix_overtakes_a_roll_out_that_never_gets_healthy() {
     bench.repo.write("apps/shop/web.yaml", web("web:1", "nodeSelector: {nobody: has-this}")).unwrap();
     bench.push("Add a Deployment that fits no node");
     bench.start();
-    let waits = |bench: &Bench| bench.unit("shop").is_some_and(|unit| matches!(unit.status.activity, Activity::Working(Work::Sync(_, Stage::Wait))));
+    let waits = |bench: &Bench| {
+        bench.unit("shop").is_some_and(|unit| matches!(unit.status.activity, Activity::Working(Work::Sync(_, Stage::Wait))))
+    };
     bench.until("it waits for health", || waits(&bench));
     let uid = bench.uid("deployment/web");
 
@@ -102,10 +104,18 @@ fn a_mistake_in_a_declaration_leaves_its_unit_as_it_was() {
     bench.until_synced("shop");
     let uid = bench.uid("configmap/ours");
 
-    bench.repo.write("units/shop.yaml", "apiVersion: plumb.dev/v1alpha1\nkind: Unit\nmetadata: {name: shop, namespace: team}\nspec: {sorce: {}}\n").unwrap();
+    bench
+        .repo
+        .write(
+            "units/shop.yaml",
+            "apiVersion: plumb.dev/v1alpha1\nkind: Unit\nmetadata: {name: shop, namespace: team}\nspec: {sorce: {}}\n",
+        )
+        .unwrap();
     bench.config_map("other", "theirs", "2");
     bench.push("Mistype the source");
-    let problem = |bench: &Bench| bench.operator().sources().iter().any(|source| source.status.problems.iter().any(|text| text.contains("units/shop.yaml:4:")));
+    let problem = |bench: &Bench| {
+        bench.operator().sources().iter().any(|source| source.status.problems.iter().any(|text| text.contains("units/shop.yaml:4:")))
+    };
     bench.until("the root names the place", || problem(&bench));
     bench.until_synced("other");
     assert_eq!(bench.value("theirs").as_deref(), Some("2"));

@@ -43,10 +43,19 @@ fn a_kind_and_all_that_needs_it_go_through_in_one_pass() {
     bench.declare("shop", "");
     let file = |name: &str, text: &str| bench.repo.write(&format!("apps/shop/{name}.yaml"), text).unwrap();
     file("a-shop", &format!("apiVersion: {group}/v1\nkind: Shop\nmetadata: {{name: first}}\nspec: {{size: 3}}\n"));
-    file("b-binding", "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: runs}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: runs}\nsubjects: [{kind: ServiceAccount, name: runs}]\n");
-    file("c-role", "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: runs}\nrules: [{apiGroups: [\"\"], resources: [pods], verbs: [get]}]\n");
+    file(
+        "b-binding",
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: runs}\nroleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: runs}\nsubjects: [{kind: ServiceAccount, name: runs}]\n",
+    );
+    file(
+        "c-role",
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: runs}\nrules: [{apiGroups: [\"\"], resources: [pods], verbs: [get]}]\n",
+    );
     file("d-account", "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: runs}\n");
-    file("e-web", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec: {serviceAccountName: runs, containers: [{name: web, image: web:1}]}\n");
+    file(
+        "e-web",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec: {serviceAccountName: runs, containers: [{name: web, image: web:1}]}\n",
+    );
     file("z-kind", &definition(&group, ""));
     bench.push("Add all of it");
     bench.start();
@@ -99,7 +108,9 @@ fn five_mistakes_in_files_are_five_errors() {
         bench.repo.remove(&format!("apps/shop/{name}.yaml")).unwrap();
     }
     bench.push("Take five back");
-    bench.until("the unknown kind has its place", || bench.failure("shop").contains("apps/shop/f.yaml:1:") && bench.failure("shop").contains("Unheard"));
+    bench.until("the unknown kind has its place", || {
+        bench.failure("shop").contains("apps/shop/f.yaml:1:") && bench.failure("shop").contains("Unheard")
+    });
     bench.repo.remove("apps/shop/f.yaml").unwrap();
     bench.push("Take the last back");
     bench.until_synced("shop");

@@ -103,10 +103,13 @@ fn a_root_folder_that_is_gone_deletes_nothing() {
     let (bench, uids) = two_units();
     bench.repo.git(&["mv", "units", "elsewhere"]).unwrap();
     bench.push("Move the declarations away");
-    let says = |bench: &Bench| bench.operator().sources().iter().any(|source| source.status.problems.iter().any(|text| text.contains("units")));
+    let says =
+        |bench: &Bench| bench.operator().sources().iter().any(|source| source.status.problems.iter().any(|text| text.contains("units")));
     bench.until("the root says that its folder is gone", || says(&bench));
     let head = bench.repo.head().unwrap();
-    bench.until("the commit was read", || bench.operator().sources().iter().all(|source| source.status.revision.as_ref().is_none_or(|revision| revision.commit == head)));
+    bench.until("the commit was read", || {
+        bench.operator().sources().iter().all(|source| source.status.revision.as_ref().is_none_or(|revision| revision.commit == head))
+    });
     stays(&bench, &uids);
     bench.repo.git(&["mv", "elsewhere", "units"]).unwrap();
     catches_up(&bench, &uids);

@@ -42,7 +42,11 @@ fn of_two_operators_one_writes_and_the_other_takes_over() {
         assert!(begun.elapsed() < TAKEOVER, "the second has not taken over in {:?}", begun.elapsed());
     }
     let last = bench.versions();
-    assert!(last.iter().filter(|(name, _)| !name.contains("plumb-") && *name != "ConfigMap/text-1").all(|(name, version)| after[name] == *version));
+    assert!(
+        last.iter()
+            .filter(|(name, _)| !name.contains("plumb-") && *name != "ConfigMap/text-1")
+            .all(|(name, version)| after[name] == *version)
+    );
     assert!(last.iter().all(|(name, (uid, _))| before[name].0 == *uid));
 
     // The first comes back and stands by.
@@ -81,10 +85,18 @@ fn two_that_start_at_once_write_everything_once() {
     bench.start();
     let head = bench.repo.head().unwrap();
     let key = second.operator.key("team", "shop");
-    let theirs = || second.operator.unit(&key).and_then(|unit| unit.status.synced).is_some_and(|synced| synced.values().all(|revision| revision.commit == head));
+    let theirs = || {
+        second
+            .operator
+            .unit(&key)
+            .and_then(|unit| unit.status.synced)
+            .is_some_and(|synced| synced.values().all(|revision| revision.commit == head))
+    };
     bench.until("one of them has done it", || bench.is_synced("shop", &head) || theirs());
     assert!((0..20).all(|nth| bench.value(&format!("text-{nth}")).as_deref() == Some("1")));
-    let writes = |operator: &plumb_controller::Operator| operator.counters().into_iter().find(|(name, ..)| *name == "plumb_cluster_writes_total").unwrap().2;
+    let writes = |operator: &plumb_controller::Operator| {
+        operator.counters().into_iter().find(|(name, ..)| *name == "plumb_cluster_writes_total").unwrap().2
+    };
     let both = [writes(bench.operator()), writes(&second.operator)];
     assert!(both.contains(&0), "both wrote: {both:?}");
     second.stop();

@@ -35,8 +35,13 @@ fn a_rollback_works_with_git_away_and_holds_until_resumed() {
     bench.config_map("shop", "text", "3");
     bench.push("Three");
     let head = bench.repo.head().unwrap();
-    bench.until("the commit is read", || bench.operator().sources().iter().any(|source| source.status.revision.as_ref().is_some_and(|revision| revision.commit == head)));
-    bench.plane.kubectl(&["-n", &bench.namespace, "patch", "configmap/text", "--type=merge", "-p", r#"{"data":{"value":"by hand"}}"#]).unwrap();
+    bench.until("the commit is read", || {
+        bench.operator().sources().iter().any(|source| source.status.revision.as_ref().is_some_and(|revision| revision.commit == head))
+    });
+    bench
+        .plane
+        .kubectl(&["-n", &bench.namespace, "patch", "configmap/text", "--type=merge", "-p", r#"{"data":{"value":"by hand"}}"#])
+        .unwrap();
     bench.until("drift is put right at the old state", || bench.value("text").as_deref() == Some("1"));
     bench.order("shop", Order::Resume);
     bench.until_synced("shop");
@@ -57,12 +62,19 @@ fn a_suspended_unit_is_left_alone_over_restarts_until_it_is_resumed() {
     bench.until_at_rest("shop");
     bench.until_at_rest("other");
     bench.order("shop", Order::Suspend { until: None });
-    let suspended = |bench: &Bench| bench.gates("shop").iter().any(|gate| matches!(gate, Gate::Suspended(suspend) if &*suspend.by == "ada"));
+    let suspended =
+        |bench: &Bench| bench.gates("shop").iter().any(|gate| matches!(gate, Gate::Suspended(suspend) if &*suspend.by == "ada"));
     assert!(suspended(&bench));
     let ended = bench.order("shop", Order::Reconcile);
     assert!(matches!(&*ended, Ended::Refused(why) if why.contains("suspended by ada")), "{ended:?}");
     // Written beside the inventory: until then a crash would forget it.
-    let record = |bench: &Bench| bench.plane.json(&["-n", "plumb-system", "get", "configmaps", "-l", &format!("plumb.dev/inventory={}", bench.installation)]).unwrap().to_string();
+    let record = |bench: &Bench| {
+        bench
+            .plane
+            .json(&["-n", "plumb-system", "get", "configmaps", "-l", &format!("plumb.dev/inventory={}", bench.installation)])
+            .unwrap()
+            .to_string()
+    };
     bench.until("the suspension is kept", || record(&bench).contains("suspend"));
 
     bench.kill();
@@ -72,7 +84,10 @@ fn a_suspended_unit_is_left_alone_over_restarts_until_it_is_resumed() {
     bench.start();
     bench.until_synced("other");
     bench.until("it is suspended still", || suspended(&bench));
-    bench.plane.kubectl(&["-n", &bench.namespace, "patch", "configmap/text", "--type=merge", "-p", r#"{"data":{"value":"by hand"}}"#]).unwrap();
+    bench
+        .plane
+        .kubectl(&["-n", &bench.namespace, "patch", "configmap/text", "--type=merge", "-p", r#"{"data":{"value":"by hand"}}"#])
+        .unwrap();
     bench.until("the drift is seen", || bench.unit("shop").unwrap().status.drift.is_some());
     assert_eq!(bench.value("text").as_deref(), Some("by hand"));
     bench.order("shop", Order::Resume);

@@ -59,15 +59,28 @@ fn a_file_that_two_units_read_builds_both() {
         bench.config_map(unit, unit, "1");
     }
     for unit in ["a", "b"] {
-        std::os::unix::fs::symlink(format!("../../shared/{unit}.yaml"), bench.repo.directory().join(format!("apps/{unit}/shared.yaml"))).unwrap();
-        bench.repo.write(&format!("shared/{unit}.yaml"), format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: shared-{unit}}}\ndata: {{value: \"1\"}}\n")).unwrap();
+        std::os::unix::fs::symlink(format!("../../shared/{unit}.yaml"), bench.repo.directory().join(format!("apps/{unit}/shared.yaml")))
+            .unwrap();
+        bench
+            .repo
+            .write(
+                &format!("shared/{unit}.yaml"),
+                format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: shared-{unit}}}\ndata: {{value: \"1\"}}\n"),
+            )
+            .unwrap();
     }
     bench.push("Add three");
     bench.start();
     ["a", "b", "c"].iter().for_each(|unit| bench.until_at_rest(unit));
     let builds = bench.counter("plumb_builds_total");
     for unit in ["a", "b"] {
-        bench.repo.write(&format!("shared/{unit}.yaml"), format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: shared-{unit}}}\ndata: {{value: \"2\"}}\n")).unwrap();
+        bench
+            .repo
+            .write(
+                &format!("shared/{unit}.yaml"),
+                format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: shared-{unit}}}\ndata: {{value: \"2\"}}\n"),
+            )
+            .unwrap();
     }
     bench.push("Change what two read");
     ["a", "b", "c"].iter().for_each(|unit| bench.until_at_rest(unit));

@@ -30,10 +30,12 @@ fn a_commit_rolls_out_drift_is_reverted_and_a_deleted_file_is_pruned() {
 
     bench.plane.kubectl(&["-n", &bench.namespace, "scale", "deployment/web", "--replicas=5"]).unwrap();
     bench.until("the replicas are two again", || bench.live("deployment/web").unwrap()["spec"]["replicas"] == 2);
-    let history = |bench: &Bench| bench.block_on(async {
-        bench.operator().store().flush().await.unwrap();
-        bench.operator().store().history(&bench.operator().key("team", "shop"), 10).await.unwrap()
-    });
+    let history = |bench: &Bench| {
+        bench.block_on(async {
+            bench.operator().store().flush().await.unwrap();
+            bench.operator().store().history(&bench.operator().key("team", "shop"), 10).await.unwrap()
+        })
+    };
     bench.until("the history tells of the drift", || history(&bench).iter().any(|sync| sync.drifted > 0));
     let sync = history(&bench).into_iter().find(|sync| sync.drifted > 0).unwrap();
     let detail = bench.block_on(bench.operator().store().sync(sync.id)).unwrap();

@@ -32,6 +32,7 @@ fn manner(dice: &mut Dice) -> Manner {
         build_ms: (1, 1_500),
         write_ms: (1, 300),
         wait_ms: (10, 20_000),
+        stop_ms: (1, dice.pick(&[40, 8_000]).unwrap_or(40)),
         timeout_ms: 60_000,
         fails: dice.pick(&[0, 2, 15]).unwrap_or(0),
         all: dice.pick(&[0, 10, 100]).unwrap_or(0),
@@ -366,6 +367,9 @@ fn judge(sim: &Sim) {
         assert_eq!(sim.why(key), Why::AtRest, "{key}");
         let Some(Status::Unit(status)) = sim.statuses.get(key) else { panic!("{key} has no status") };
         assert_eq!((status.sync, status.health), (SyncWord::Synced, HealthStatus::Healthy), "{key}: {status:?}");
+        let repo = &sim.world.repos[decl.repo];
+        let head = Revisions::from([("main".into(), repo.revision(repo.head))]);
+        assert_eq!((status.synced.as_ref(), &status.wanted), (Some(&head), &head), "{key}");
         let (_, files) = sim.world.desired(key).expect("its files are there");
         let objects = &sim.world.places[decl.target].objects;
         for (name, content) in &files.objects {

@@ -22,6 +22,8 @@ pub(crate) struct Manner {
     pub(crate) build_ms: (u64, u64),
     pub(crate) write_ms: (u64, u64),
     pub(crate) wait_ms: (u64, u64),
+    /// How long it takes until a stopped effect has ended.
+    pub(crate) stop_ms: (u64, u64),
     pub(crate) timeout_ms: u64,
     /// How often an effect fails for no reason, in a hundred.
     pub(crate) fails: u64,
@@ -45,6 +47,7 @@ impl Manner {
             build_ms: (5, 5),
             write_ms: (2, 2),
             wait_ms: (10, 10),
+            stop_ms: (1, 40),
             timeout_ms: 300_000,
             fails: 0,
             all: 0,
@@ -484,7 +487,7 @@ impl Sim {
         if node.kind == NodeKind::Unit {
             *self.stops.entry(node).or_default() += 1;
         }
-        let ms = self.dice.between(1, 40);
+        let ms = self.span(self.manner.stop_ms);
         self.again_in(id, ms);
     }
 

@@ -260,6 +260,37 @@ fn dependents_start_the_moment_their_dependency_is_ready() {
 }
 
 #[test]
+fn a_dependency_is_ready_only_while_it_is_healthy() {
+    use plumb_controller::core::{Event, Observation};
+    let mut sim = Sim::new(chain(), Manner::calm(), 1);
+    sim.run(MINUTE);
+    sim.feed(Event::Observed(unit(0), Observation { health: HealthStatus::Degraded, drift: None }));
+    edit(&mut sim, |c| set(c, 1, &[("o1", 2)]));
+    sim.run(MINUTE);
+    assert_eq!((live(&sim, "o1"), gates(&sim, 1)), (Some(1), vec![Gate::Dependency { waiting: vec![unit(0)] }]));
+    sim.feed(Event::Observed(unit(0), Observation { health: HealthStatus::Healthy, drift: None }));
+    sim.run(200);
+    assert_eq!(live(&sim, "o1"), Some(2));
+}
+
+#[test]
+fn something_newer_starts_only_when_the_older_sync_has_ended() {
+    use plumb_controller::core::{Event, Observation};
+    let mut sim = running(1);
+    (sim.manner.wait_ms, sim.manner.stop_ms) = ((60_000, 60_000), (5_000, 5_000));
+    edit(&mut sim, |c| set(c, 0, &[("o0", 2)]));
+    sim.run(2_000);
+    edit(&mut sim, |c| set(c, 0, &[("o0", 3)]));
+    sim.run(1_000);
+    assert!(matches!(sim.why(&unit(0)), Why::Running { stopping: true, .. }));
+    sim.feed(Event::Observed(unit(0), Observation { health: HealthStatus::Progressing, drift: None }));
+    sim.run(1_000);
+    assert_eq!(live(&sim, "o0"), Some(2));
+    sim.run(6_000);
+    assert_eq!(live(&sim, "o0"), Some(3));
+}
+
+#[test]
 fn cycles_and_missing_dependencies_are_named() {
     let mut sim = Sim::new(chain(), Manner::calm(), 1);
     sim.run(MINUTE);

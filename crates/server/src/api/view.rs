@@ -19,6 +19,9 @@ pub struct Info {
     /// How the history does: the store's own health, as JSON.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub history: Value,
+    /// What is wrong that no unit can show: roots that cannot be read, and what in them is no unit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
 }
 
 /// A list, in an order that does not change from call to call.

@@ -89,7 +89,7 @@ impl Fake {
 
 impl Backend for Fake {
     async fn info(&self) -> Result<Info, ApiError> {
-        Ok(Info { version: "0.1.0".into(), installation: "home".into(), started_ms: 7, history: Value::Null })
+        Ok(Info { version: "0.1.0".into(), installation: "home".into(), started_ms: 7, history: Value::Null, problems: Vec::new() })
     }
 
     async fn units(&self, filter: &UnitFilter) -> Result<Vec<UnitView>, ApiError> {
