@@ -9,9 +9,12 @@ use anyhow::{Result, bail};
 
 use crate::setup;
 
+/// Measures and prints.
+type Bench = fn() -> Result<()>;
+
 /// Runs the named benchmarks, or all.
 pub(crate) fn run(names: &[&str]) -> Result<()> {
-    const ALL: [(&str, fn() -> Result<()>); 3] = [("yaml", yaml::run), ("rollout", rollout::run), ("latency", latency::run)];
+    const ALL: [(&str, Bench); 3] = [("yaml", yaml::run), ("rollout", rollout::run), ("latency", latency::run)];
     if let Some(unknown) = names.iter().find(|name| ALL.iter().all(|(known, _)| known != *name)) {
         bail!("no benchmark `{unknown}`; there are: {}", ALL.map(|(name, _)| name).join(", "));
     }

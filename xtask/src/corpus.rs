@@ -84,7 +84,7 @@ fn roll_out(stage: &mut Stage) -> Result<BTreeMap<String, Value>> {
     stage.serve()?;
     let memory = Memory::watch(stage.process()?);
     let begun = stage.push("Add the corpus")?;
-    let (units, took) = settle(stage, begun, |unit| at_rest(unit))?;
+    let (units, took) = settle(stage, begun, at_rest)?;
     report::table(&units);
     println!("\n  time until nothing changed any more: {:.0} s", took.as_secs_f64());
     println!("  writes: {}, reads: {}", stage.metric("plumb_cluster_writes_total")?, stage.metric("plumb_cluster_reads_total")?);

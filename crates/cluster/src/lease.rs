@@ -84,8 +84,8 @@ impl Fence {
         self.state() == FenceState::Holds
     }
 
-    /// Returns whether a write may begin, and if not whether to wait. A late lease is still this process's: nobody else takes it before it has
-    /// run out, and once it has its keeper says so.
+    /// Returns whether a write may begin, and if not whether to wait. A late lease may still be this process's: its keeper renews it, which
+    /// succeeds only if nobody else has taken it, or says that it is lost.
     pub fn state(&self) -> FenceState {
         let standing = locked(&self.standing);
         match standing.until {
@@ -249,10 +249,11 @@ impl Keeper {
             self.look().await?;
         }
         let Some(seen) = &self.seen else { return self.create().await };
-        if self.is_mine(&seen.spec) && locked(&self.standing).epoch.is_some() {
+        // No other process has this name: nobody wrote since it was last renewed, however late that now is, and none can in between.
+        if self.is_mine(&seen.spec) {
             return self.put(false).await;
         }
-        // Somebody else's, or this holder's of an earlier life: its end is told by watching it not change.
+        // Somebody else's: its end is told by watching it not change.
         if seen.spec.holder_identity.as_deref().unwrap_or_default().is_empty() || seen.since.elapsed() >= self.duration_of(&seen.spec) {
             return self.put(true).await;
         }
@@ -336,14 +337,19 @@ impl Keeper {
                 self.hold(epoch, begun);
                 Ok(())
             }
-            Err(error) if matches!(classify(&error), Class::Conflict | Class::NotFound) => {
-                // Another process wrote it: it is theirs until looked at.
-                self.lose();
-                self.seen = None;
-                self.look().await
-            }
+            Err(error) if matches!(classify(&error), Class::Conflict | Class::NotFound) => self.doubt().await,
             Err(error) => Err(error),
         }
+    }
+
+    /// Finds out who wrote the lease: another process, or this one with a renewal that it took for failed.
+    async fn doubt(&mut self) -> Result<(), ClusterError> {
+        self.seen = None;
+        let looked = self.look().await;
+        if !self.seen.as_ref().is_some_and(|seen| self.is_mine(&seen.spec)) {
+            self.lose();
+        }
+        looked
     }
 
     fn spec(&self, before: Option<(&Spec, bool)>) -> Spec {
@@ -384,8 +390,9 @@ impl Keeper {
         self.tell(LeaseState::Waiting { holder: None, trouble: None });
     }
 
+    /// A lease that has run out is not given up at once: writes wait, and if it can be renewed nobody else had it, so they go on.
     fn failed(&mut self, error: &ClusterError) {
-        let expired = locked(&self.standing).until.is_some_and(|until| Instant::now() >= until);
+        let expired = locked(&self.standing).until.is_some_and(|until| Instant::now() >= until + self.options.duration);
         if expired {
             self.lose();
             self.seen = None;

@@ -210,7 +210,7 @@ impl Wire {
         let _slot = if call.urgent { None } else { Some(self.slots.acquire().await.map_err(|_| ClusterError::Stopped)?) };
         self.limiter.take(call.urgent).await;
         if let Some(fence) = call.fence {
-            passed(fence).await?;
+            self.passed(fence).await?;
         }
         let sort = if call.urgent { 3 } else { usize::from(call.method != Method::GET) };
         self.counts[sort].fetch_add(1, Ordering::Relaxed);
@@ -230,6 +230,19 @@ impl Wire {
         }
         self.note(answered.as_ref().err());
         answered
+    }
+
+    /// Waits until a write may begin, as long as for a server that does not answer.
+    async fn passed(&self, fence: &FenceCheck) -> Result<(), ClusterError> {
+        let begun = Instant::now();
+        loop {
+            match fence() {
+                FenceState::Holds => return Ok(()),
+                FenceState::Late if begun.elapsed() < PATIENCE_AWAY => tokio::time::sleep(LATE_LOOK).await,
+                FenceState::Late => return Err(self.unreachable("the lease could not be renewed in time; nothing was written".to_owned())),
+                FenceState::Lost => return Err(ClusterError::Fenced),
+            }
+        }
     }
 
     /// Begins a request whose answer is read piece by piece. Waits for headers at most as long as an order may take.
@@ -328,17 +341,6 @@ impl Wire {
 
     pub(crate) fn unreachable(&self, reason: String) -> ClusterError {
         ClusterError::Unreachable { server: self.server.clone(), reason }
-    }
-}
-
-/// Waits until a write may begin. Ends: a renewal that does not come loses the lease.
-async fn passed(fence: &FenceCheck) -> Result<(), ClusterError> {
-    loop {
-        match fence() {
-            FenceState::Holds => return Ok(()),
-            FenceState::Late => tokio::time::sleep(LATE_LOOK).await,
-            FenceState::Lost => return Err(ClusterError::Fenced),
-        }
     }
 }
 

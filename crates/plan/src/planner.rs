@@ -97,8 +97,10 @@ fn apply(input: &PlanInput<'_>, manifest: &Arc<Manifest>, owned: bool) -> Result
     let stamped = if let Live::Here(fact) = &live { fact.unit.filter(|unit| *unit != UnitHash::of(input.unit)) } else { None };
     let claims = input.others.claims(key);
     let Some(stamp) = stamped else {
-        // Not live, or under nobody's stamps: who has it in its inventory was first.
-        let owner = claims.into_iter().find(|claim| claim.owns && claim.wants != Wants::No);
+        // Not live, or under nobody's stamps: who has it in its inventory was first. Two that wrote it there at the same time, before either
+        // had created it, would wait for each other for ever: then the first of them by name goes, the other one meets its stamp.
+        let first = |claim: &Claim| !owned || claim.unit < *input.unit;
+        let owner = claims.into_iter().find(|claim| claim.owns && claim.wants != Wants::No && first(claim));
         return owner.map_or_else(|| Ok(with(ApplyMode::First)), Err);
     };
     match claims.into_iter().find(|claim| UnitHash::of(&claim.unit) == stamp) {

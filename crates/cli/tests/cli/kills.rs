@@ -117,7 +117,8 @@ impl Kills {
             let serves: Vec<_> = cases.iter().map(|case| (case, Serve::doomed(&case.site, &case.fault))).collect();
             for (case, mut serve) in serves {
                 serve.wait(&case.fault, |serve| serve.is_dead() || ended(serve));
-                assert_eq!(serve.is_dead(), !case.survives, "{}: it dies where there is a write, and only there", case.fault);
+                let log = serve.log();
+                assert_eq!(serve.is_dead(), !case.survives, "{}: it dies where there is a write, and only there\n{log}", case.fault);
             }
         }
     }

@@ -12,7 +12,7 @@ const SITES: usize = 8;
 const ROUNDS: usize = 5;
 /// The last moment after which a process is killed, in milliseconds.
 const LATEST_MS: u64 = 1500;
-const SEED: u64 = 0x5eed_0f_9a11;
+const SEED: u64 = 0x005e_ed0f_9a11;
 
 /// Numbers that look random and are the same in every run (splitmix64).
 struct Seeded(u64);
@@ -33,7 +33,7 @@ fn write(world: &World, round: usize) {
     }
     for nth in 0..6 {
         let name = format!("passing-{nth}");
-        if (nth + round) % 3 != 0 {
+        if !(nth + round).is_multiple_of(3) {
             world.config_map(APP, &name, &round.to_string());
         } else if round > 0 {
             // It may not be there, if the round before had none either.

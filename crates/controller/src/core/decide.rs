@@ -280,7 +280,7 @@ impl Core {
             let failure = self.sources.get(source).and_then(|state| state.failed.clone());
             return Some(Gate::Source { source: source.clone(), failure });
         }
-        if unit.rest.is_none() && !matches!(unit.verdict, Verdict::Held { .. }) {
+        if unit.rest.is_none() && matches!(unit.verdict, Verdict::Allowed { .. }) {
             return None; // nothing is withheld: it is about to be carried out
         }
         let mut reasons: Vec<Arc<str>> = holds.iter().map(|hold| hold.reason.clone()).collect();

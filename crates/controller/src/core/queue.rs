@@ -143,6 +143,7 @@ impl Core {
     fn settle_unit(&mut self, key: &NodeKey) {
         self.end_suspension(key);
         self.settle_requests(key);
+        self.judge_alone(key);
         let Some(unit) = self.units.get(key) else { return };
         let lane = LaneKey { target: unit.target.clone(), tenant: key.namespace.clone() };
         let Decision { build, sync, stop_build, stop_sync } = self.decide(unit);

@@ -225,7 +225,9 @@ impl UnitState {
         self.synced = facts.synced;
         self.synced_unit = facts.unit;
         self.crashes = facts.crashes;
-        self.verdict = if facts.kept.prune_held { Verdict::Held { deletes: 0, owned: facts.owned } } else { Verdict::Open };
+        if facts.kept.prune_held {
+            self.verdict = Verdict::Held { deletes: 0, owned: facts.owned };
+        }
         self.kept = facts.kept;
         if self.spec.is_none() && self.stalled.is_empty() {
             self.declared_from = facts.declared_from;

@@ -89,6 +89,9 @@ impl Core {
         if unit.deleting.is_some() {
             return;
         }
+        if unit.spec.is_none() && unit.target.is_empty() {
+            return self.drop_unit(key); // never understood and never anywhere: there is nothing to wait for
+        }
         unit.deleting = Some(Deletion::Removed);
         unit.repair = false;
         self.cancel_syncs(key, "the unit is not declared any more");
@@ -98,11 +101,14 @@ impl Core {
     pub(super) fn restored(&mut self, key: NodeKey, facts: Facts) {
         self.ensure_unit(&key, Some(facts.target.clone()));
         let Some(unit) = self.units.get_mut(&key) else { return };
-        let undeclared = unit.spec.is_none() && unit.stalled.is_empty();
+        let unplaced = unit.spec.is_none();
+        let undeclared = unplaced && unit.stalled.is_empty();
         let target = facts.target.clone();
         unit.restore(facts);
-        if undeclared {
+        if unplaced {
             self.move_target(&key, Some(target));
+        }
+        if undeclared {
             self.judge_absence(&key);
         } else if self.units.get(&key).is_some_and(|unit| unit.done.is_none() && unit.kept.pin.is_some()) {
             self.bump(&key, Cause::Start);

@@ -74,7 +74,7 @@ impl Bench {
         Self::on(Plane::shared().unwrap(), true)
     }
 
-    /// Makes the world with a namespace that several units can share.
+    /// The same with a namespace that several units can share.
     pub(crate) fn several() -> Self {
         Self::on(Plane::shared().unwrap(), false)
     }
@@ -292,9 +292,9 @@ impl Bench {
 
 impl Drop for Bench {
     fn drop(&mut self) {
-        if let Some(running) = self.running.take() {
-            running.stop.send_replace(true);
-            let _ = running.runtime.block_on(running.task);
+        if let Some(Running { runtime, stop, task, .. }) = self.running.take() {
+            stop.send_replace(true);
+            let _ = runtime.block_on(task);
         }
         let _ = self.plane.kubectl(&["delete", "namespace", &self.namespace, "--wait=false", "--ignore-not-found"]);
     }

@@ -1,6 +1,6 @@
 //! The operator on a real control plane and real Git: what users do, and what it does about it.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that cannot go on fails, and measures time")]
 
 mod accounts;
 mod adoption;

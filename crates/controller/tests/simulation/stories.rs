@@ -1,6 +1,6 @@
 //! Scripted stories: what users would tell of the controller.
 
-use plumb_controller::core::{Ended, Gate, Order, PREEMPTIONS, Status, SyncKind, SyncWord, Why};
+use plumb_controller::core::{Action, Core, Declared, Ended, Event, Gate, Limits, Order, PREEMPTIONS, Status, SyncKind, SyncWord, Why};
 use plumb_plan::HealthStatus;
 use plumb_unit::{NodeKey, Revisions};
 
@@ -732,4 +732,15 @@ fn a_small_tenant_does_not_wait_for_a_large_one() {
     sim.run(5 * MINUTE);
     let before = sim.syncs.iter().position(|(_, key, _)| *key == small).expect("it is synced");
     assert!(before < 30, "{before} others went first");
+}
+
+#[test]
+fn a_unit_that_was_never_understood_goes_without_a_cluster() {
+    let mut core = Core::new(Limits::standard(), 1);
+    let mut out = Vec::new();
+    core.step(0, Event::Put(unit(0), Declared::Stalled { reasons: vec!["Helm is not supported yet".to_owned()] }), &mut out);
+    assert_eq!(core.nodes().count(), 1);
+    core.step(1, Event::Gone(unit(0)), &mut out);
+    assert!(out.iter().any(|action| matches!(action, Action::Forget(key) if *key == unit(0))), "{out:?}");
+    assert_eq!(core.nodes().count(), 0);
 }
