@@ -36,6 +36,8 @@ struct Flights {
     count: usize,
     /// The newest event, held back: it may show our own write, whose answer is not here yet.
     pending: Option<(Gvk, bool, Vec<u8>)>,
+    /// The version of a list that lacked the object meanwhile: its deletion may be what was under way, and no event tells of it any more.
+    absent_at: Option<String>,
 }
 
 /// Observations that wait to be taken at most; an observer that is slower misses some, and is told so.
@@ -248,16 +250,25 @@ impl Index {
         means.into_iter().for_each(|observation| self.tell(observation));
     }
 
-    /// Takes a finished list: what the index has of the kind and the list has not is gone. Objects under way are left alone.
-    pub(crate) fn absent(&self, gvk: &Gvk, seen: &BTreeSet<ObjectKey>) {
+    /// Takes a finished list of a version: what the index has of the kind and the list has not is gone. Of objects under way that is told when
+    /// their requests have ended, unless those made them anew.
+    pub(crate) fn absent(&self, gvk: &Gvk, seen: &BTreeSet<ObjectKey>, version: &str) {
         let mut state = locked(&self.state);
-        let missing: Vec<ObjectKey> = of_kind(&state, gvk).filter(|key| !seen.contains(key) && !state.flights.contains_key(key)).collect();
+        let missing: Vec<ObjectKey> = of_kind(&state, gvk).filter(|key| !seen.contains(key)).collect();
         for key in missing {
-            if let Some(entry) = state.objects.remove(&key) {
-                self.tell(Observation::Deleted { key: key.clone(), unit: entry.unit, uid: entry.uid.into() });
+            match state.flights.get_mut(&key) {
+                Some(flights) => flights.absent_at = Some(version.to_owned()),
+                None => self.lost(&mut state, &key),
             }
-            wake(&mut state, &key);
         }
+    }
+
+    /// Takes an object out that is not there any more, and says so.
+    fn lost(&self, state: &mut State, key: &ObjectKey) {
+        if let Some(entry) = state.objects.remove(key) {
+            self.tell(Observation::Deleted { key: key.clone(), unit: entry.unit, uid: entry.uid.into() });
+        }
+        wake(state, key);
     }
 
     /// Returns whether a finished list lacks objects that the index has: then it is to be asked twice.
@@ -350,18 +361,24 @@ pub(crate) struct Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        let pending = {
+        let Flights { pending, absent_at, .. } = {
             let mut state = locked(&self.index.state);
             let Some(flights) = state.flights.get_mut(&self.key) else { return };
             flights.count -= 1;
             if flights.count > 0 {
                 return;
             }
-            state.flights.remove(&self.key).and_then(|flights| flights.pending)
+            state.flights.remove(&self.key).unwrap_or_default()
         };
         if let Some((gvk, deleted, object)) = pending {
             // These bytes were read once already, when they were put aside.
             let _ = self.index.event(&gvk, &self.key, deleted, &object);
+        }
+        if let Some(version) = absent_at {
+            let mut state = locked(&self.index.state);
+            if state.objects.get(&self.key).is_some_and(|entry| is_older(&entry.resource_version, &version)) {
+                self.index.lost(&mut state, &self.key);
+            }
         }
     }
 }
@@ -466,6 +483,21 @@ mod tests {
         let told = bench.told();
         assert!(matches!(&told[..], [Observation::Drifted { changes, .. }] if changes.len() == 1), "{told:?}");
         assert!(matches!(bench.watched(&object(3, "one"))[..], [Observation::Restored { .. }]));
+    }
+
+    #[test]
+    fn what_a_list_lacked_during_our_delete_is_gone_after_it_and_what_we_made_anew_is_not() {
+        let mut bench = Bench::new();
+        for (answered, gone) in [(None, true), (Some(9), false)] {
+            bench.answered(1, "one");
+            let flight = bench.index.flight(&bench.key);
+            bench.index.absent(&bench.gvk, &BTreeSet::new(), "5");
+            answered.into_iter().for_each(|version| bench.answered(version, "two"));
+            assert_eq!(bench.told(), [], "the request is under way");
+            drop(flight);
+            assert_eq!(bench.index.get(&bench.key).is_none(), gone);
+            assert_eq!(matches!(&bench.told()[..], [Observation::Deleted { .. }]), gone);
+        }
     }
 
     #[test]

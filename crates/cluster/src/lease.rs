@@ -251,7 +251,9 @@ impl Keeper {
         let Some(seen) = &self.seen else { return self.create().await };
         // No other process has this name: nobody wrote since it was last renewed, however late that now is, and none can in between.
         if self.is_mine(&seen.spec) {
-            return self.put(false).await;
+            // Once it was said to be lost, holding it again is a new epoch: what began in the old one must not go on.
+            let lost = locked(&self.standing).epoch.is_none();
+            return self.put(lost).await;
         }
         // Somebody else's: its end is told by watching it not change.
         if seen.spec.holder_identity.as_deref().unwrap_or_default().is_empty() || seen.since.elapsed() >= self.duration_of(&seen.spec) {

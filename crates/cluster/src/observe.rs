@@ -303,7 +303,7 @@ impl Watcher {
                 }
                 next = page.metadata.next;
                 if next.is_empty() {
-                    self.finish(cluster, &seen).await?;
+                    self.finish(cluster, &seen, &page.metadata.version).await?;
                     self.resume = Some(page.metadata.version);
                     return Ok(());
                 }
@@ -333,11 +333,11 @@ impl Watcher {
         Ok(head.meta.version.into_owned())
     }
 
-    /// Ends a list: what it lacks is gone, if this is still the same cluster.
-    async fn finish(&self, cluster: &Cluster, seen: &BTreeSet<ObjectKey>) -> Result<(), ClusterError> {
+    /// Ends a list of a version: what it lacks is gone, if this is still the same cluster.
+    async fn finish(&self, cluster: &Cluster, seen: &BTreeSet<ObjectKey>, version: &str) -> Result<(), ClusterError> {
         if cluster.index().lacks(&self.gvk, seen) {
             cluster.verify().await?;
-            cluster.index().absent(&self.gvk, seen);
+            cluster.index().absent(&self.gvk, seen, version);
         }
         cluster.index().synced(&self.gvk);
         Ok(())
@@ -395,8 +395,8 @@ impl Watcher {
                     reason: "a line of it is longer than any object may be".to_owned(),
                 });
             }
-            if let (true, Some(all)) = (turn.complete, &seen) {
-                self.finish(cluster, all).await?;
+            if let (Some(version), Some(all)) = (&turn.complete_at, &seen) {
+                self.finish(cluster, all, version).await?;
                 seen = None;
             }
             if let Some(version) = turn.version {
@@ -435,7 +435,9 @@ impl Watcher {
                 return false;
             }
             "BOOKMARK" => head(object).map(|head| {
-                turn.complete |= head.meta.initial_events_end;
+                if head.meta.initial_events_end {
+                    turn.complete_at = Some(head.meta.version.to_string());
+                }
                 head.meta.version.into_owned()
             }),
             "ADDED" | "MODIFIED" => self.take(cluster, resource, false, object, seen),
@@ -455,7 +457,8 @@ impl Watcher {
 #[derive(Default)]
 struct Turn {
     version: Option<String>,
-    complete: bool,
+    /// The version of the list that ended in it.
+    complete_at: Option<String>,
     expired: bool,
     failed: Option<ClusterError>,
 }

@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Shows what needs no cluster: a folder rendered.
 pub(crate) fn offline(plumb: &Path) -> Result<()> {
     let folder = setup::root().join("examples/hello/apps/hello");
-    println!("\n$ plumb render examples/hello/apps/hello");
+    println!("\n$ plumb render examples/hello/apps/hello -n hello");
     let output = Command::new(plumb).arg("render").arg(&folder).args(["-n", "hello"]).output().context("plumb did not start")?;
     ensure!(output.status.success(), "plumb render: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -78,14 +78,13 @@ impl Live {
         self.of(site).into_iter().map(|(name, object)| (name, object["metadata"]["uid"].as_str().unwrap().to_owned())).collect()
     }
 
-    /// Returns the items of a unit's record; none when there is no record. A site has the record of this one unit.
+    /// Returns the items of a unit's record; none when there is no record. It has one part.
     fn record(&self, site: &Site, unit: &str) -> Option<Value> {
         let system = self.0.get("plumb-system")?;
-        let prefix = format!("ConfigMap/plumb-{}-", site.installation);
-        let of_site: Vec<_> = system.iter().filter(|(name, _)| name.starts_with(&prefix)).collect();
-        assert!(of_site.len() <= 1, "more than one record: {of_site:?}");
-        let (name, map) = of_site.first()?;
-        assert_eq!(**name, format!("{prefix}{}", site.hash(unit)));
+        let name = format!("ConfigMap/plumb-{}-{}", site.installation, site.hash(unit));
+        let parts: Vec<_> = system.keys().filter(|found| found.starts_with(&name) && **found != name).collect();
+        assert!(parts.is_empty(), "parts that belong to no record: {parts:?}");
+        let map = system.get(&name)?;
         let record: Value = serde_json::from_str(map["data"]["record"].as_str().unwrap()).unwrap();
         Some(record["items"].clone())
     }

@@ -28,6 +28,8 @@ pub(crate) struct Serve {
     log: PathBuf,
     /// How long the log was when it started.
     from: usize,
+    /// What shows the objects of its site.
+    look: Command,
 }
 
 impl Serve {
@@ -69,7 +71,9 @@ impl Serve {
         let lines = File::options().create(true).append(true).open(&log).unwrap();
         let from = usize::try_from(lines.metadata().unwrap().len()).unwrap();
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(lines).spawn().unwrap();
-        Self { child, socket: socket(site, name), log, from }
+        let mut look = site.plane.command();
+        look.args(["-n", &site.namespace, "get", "all,configmaps,secrets,serviceaccounts,roles,rolebindings"]);
+        Self { child, socket: socket(site, name), log, from, look }
     }
 
     /// Ends it as the system does when it runs out of memory.
@@ -181,7 +185,8 @@ impl Serve {
         while !condition(self) {
             if begun.elapsed() > LIMIT {
                 let units = self.get("/v1/units").unwrap_or_default();
-                panic!("waited in vain: {what}\n{units:#}\n{}", self.log_end());
+                let live = self.look.output().unwrap().stdout;
+                panic!("waited in vain: {what}\n{units:#}\n{}\n{}", String::from_utf8_lossy(&live), self.log_end());
             }
             std::thread::sleep(LOOK);
         }

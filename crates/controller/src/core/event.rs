@@ -540,8 +540,8 @@ pub enum Action {
     Keep(NodeKey, Kept),
     /// Write a line of history.
     Record(NodeKey, Entry),
-    /// The unit is at this want: keep its build until the next such word, and none that is older. Said also when no sync was
-    /// needed to get there, and when only the revision moved on.
+    /// The unit is at this want. Said also when no sync was needed to get there, and when only the revision moved on. A shell may
+    /// drop older builds now; what it is ordered to sync and does not keep, it builds again from the order's want.
     Reached(NodeKey, Arc<Want>),
     /// Show a node's state.
     Publish(NodeKey, Status),

@@ -81,7 +81,11 @@ async fn attempt(shared: &Arc<Shared>, order: &SyncOrder, stop: &CancellationTok
         && outcome.record.inventory.items.is_empty()
     {
         target.inventories.delete(node, Some(&fence.check())).await.map_err(|error| failure(&error))?;
-        shared.units.with(node, |memory| memory.record.gates = serde_json::Value::Null);
+        shared.units.with(node, |memory| {
+            memory.record.gates = serde_json::Value::Null;
+            // The permission was used. Whoever waits to write it down would make the record anew.
+            memory.beside.kept = Kept { approved: None, prune_held: false, ..memory.beside.kept.clone() };
+        });
     }
     Ok(end(shared, node, &target, &made, &built, outcome, stop))
 }

@@ -513,9 +513,10 @@ impl Sim {
         if let Some(persisted) = self.world.persisted.get_mut(&node).filter(|persisted| persisted.target.is_empty()) {
             persisted.target = place;
         }
-        let Some(made) = self.made.get(&(node.clone(), order.want.seq)).cloned() else {
-            panic!("{node} is synced to want {} whose build is not kept", order.want.seq)
-        };
+        // A build that is not kept is made again.
+        let again = || self.files(&node, &order.want).map(|files| Made { objects: files.objects, ill: files.ill });
+        let made = self.made.get(&(node.clone(), order.want.seq)).cloned().or_else(again).or_else(|| order.want.delete.then(Made::default));
+        let Some(made) = made else { panic!("{node}: nothing to sync for {order:?}") };
         self.syncs.push((self.now, node.clone(), order.kind));
         self.check_deletes(&order, &made, place);
         let writes = made.objects.iter().map(|(name, content)| (name.clone(), *content)).rev().collect();

@@ -202,6 +202,19 @@ fn an_object_of_another_unit_is_refused_until_that_unit_drops_it() {
     assert_eq!(operations(&set.plan()), ["keep ConfigMap/c", "+ ConfigMap/d"]);
 }
 
+/// Two units that wrote one object into their inventories before either had created it do not wait for each other.
+#[test]
+fn of_two_units_whose_inventories_name_what_is_not_there_the_first_by_name_goes() {
+    let mut set = Set::wanting(&[config("c")]);
+    let key = set.own(&config("c"));
+    set.live.remove(&key);
+    for (other, goes) in [("other", false), ("zebra", true)] {
+        set.others.insert(key.clone(), claim(other, true, Wants::Yes));
+        let plan = set.plan();
+        assert_eq!((operations(&plan).is_empty(), plan.holds.is_empty()), (!goes, goes), "{other}");
+    }
+}
+
 #[test]
 fn prunes_come_after_health_in_reverse_order() {
     let mut set = Set::new();
