@@ -179,11 +179,18 @@ fn settle(stage: &Stage, begun: Instant, done: impl Fn(&Value) -> bool) -> Resul
 }
 
 fn at_rest(unit: &Value) -> bool {
-    unit["sync"] == "Synced" || unit["error"].is_string() || is_held(unit)
+    let busy = unit["activity"].as_str().is_some_and(|doing| doing.starts_with("working") || doing.starts_with("waits for a free place"));
+    let stands = unit["sync"] == "Synced" || unit["error"].is_string() && !gated(unit, &["lease", "target", "source"]);
+    is_held(unit) || stands && !busy
 }
 
+/// Whether somebody else has to do something: approve, or take an object out of one of two units.
 fn is_held(unit: &Value) -> bool {
-    unit["gates"].as_array().is_some_and(|gates| !gates.is_empty())
+    gated(unit, &["approval", "evidence", "foreignOwner"])
+}
+
+fn gated(unit: &Value, kinds: &[&str]) -> bool {
+    unit["gates"].as_array().is_some_and(|gates| gates.iter().any(|gate| gate["kind"].as_str().is_some_and(|kind| kinds.contains(&kind))))
 }
 
 fn unit(name: &str) -> String {

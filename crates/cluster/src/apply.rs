@@ -98,9 +98,9 @@ impl Acting {
         let scaled = order.scaled || (before.as_ref().is_some_and(|entry| entry.scaled) && self.cluster.scaler_of(key).await?.is_some());
         let rules = Arc::new(order.rules.for_object(key, &wanted, scaled));
         let live = if rules.needs_live() && before.is_some() { self.read_object(&resource, key).await? } else { None };
-        let object = stamped(order.manifest, effective(key, &wanted, &rules, live.as_ref(), &manager), order.unit);
+        // As text while the server works on it: a large definition's tree takes ten times as much, and many are under way at once.
+        let body = stamped(order.manifest, effective(key, &wanted, &rules, live.as_ref(), &manager), order.unit).to_string().into_bytes();
         drop((wanted, live));
-        let body = object.to_string().into_bytes();
         let mut work = Work { acting: self, order, resource: &resource, path: &path, manager: &manager, body, taken: Vec::new() };
 
         let mut force = !matches!(order.mode, ApplyMode::First);
@@ -148,6 +148,7 @@ impl Acting {
             let result = if answer.status == 201 { ObjectResult::Created } else { ObjectResult::Configured };
             return Ok(Ended::Applied(Applied { result, uid, warnings: answer.warnings, taken: work.taken, admission: Vec::new() }));
         }
+        let object = read_value(&work.body, &key.to_string())?;
         let index = self.cluster.index();
         let sent = Sent { unit: UnitHash::of(order.unit), object: &object, rules, scaled };
         let now = index

@@ -1,33 +1,43 @@
 //! Owns how the result is printed: how many units are synced, why the others are not, and each of those by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 /// Prints the table and the list.
 pub(super) fn table(units: &BTreeMap<String, Value>) {
     let synced = units.values().filter(|unit| unit["sync"] == "Synced").count();
+    let wholly = units.values().filter(|unit| whole(unit)).count();
     let objects: u64 = units.values().filter_map(|unit| unit["objects"].as_u64()).sum();
-    println!("\n  units {}   synced {synced}   not {}   objects owned {objects}", units.len(), units.len() - synced);
+    println!(
+        "\n  units {}   synced {wholly}   synced but for what belongs to another {}   not {}   objects owned {objects}",
+        units.len(),
+        synced - wholly,
+        units.len() - synced
+    );
     let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for (name, unit) in units.iter().filter(|(_, unit)| unit["sync"] != "Synced") {
-        for reason in reasons(unit) {
-            groups.entry(general(&reason)).or_default().push(name);
-        }
+    for (name, unit) in units.iter().filter(|(_, unit)| !whole(unit)) {
+        let general: BTreeSet<String> = reasons(unit).iter().map(|reason| general(reason)).collect();
+        general.into_iter().for_each(|reason| groups.entry(reason).or_default().push(name));
     }
     let mut groups: Vec<(String, Vec<&str>)> = groups.into_iter().collect();
     groups.sort_by_key(|(_, names)| std::cmp::Reverse(names.len()));
-    println!("\n  reasons (how often)");
+    println!("\n  reasons (of how many units)");
     for (reason, names) in &groups {
         println!("  {:>5}  {reason}", names.len());
     }
-    println!("\n  units that are not synced");
-    for (name, unit) in units.iter().filter(|(_, unit)| unit["sync"] != "Synced") {
+    println!("\n  units that are not synced, or not all of them");
+    for (name, unit) in units.iter().filter(|(_, unit)| !whole(unit)) {
         println!("  {name} ({})", unit["sync"].as_str().unwrap_or_default());
         for reason in reasons(unit) {
             println!("      {reason}");
         }
     }
+}
+
+/// Whether nothing of a unit waits.
+fn whole(unit: &Value) -> bool {
+    unit["sync"] == "Synced" && unit["gates"].as_array().is_none_or(Vec::is_empty)
 }
 
 /// Returns why a unit is not synced, one by one.
@@ -64,6 +74,8 @@ fn general(reason: &str) -> String {
             None => out.push(c),
         }
     }
-    let words = out.split(' ').map(|word| if word.contains('/') || word.contains(".yaml:") { "…" } else { word });
-    words.collect::<Vec<_>>().join(" ")
+    let name = |word: &str| word.trim_end_matches(['.', ',', ';', ':']).contains(['/', '.', '-']);
+    let mut words: Vec<&str> = out.split(' ').map(|word| if name(word) { "…" } else { word }).collect();
+    words.dedup();
+    words.join(" ")
 }

@@ -55,7 +55,7 @@ impl Core {
             self.attend_group(&own, &other);
             self.dirty.insert(other);
         }
-        let ids: Vec<GroupId> = self.groups.keys().cloned().collect();
+        let ids: Vec<GroupId> = self.groups.keys().cloned().chain([own]).collect();
         for id in ids {
             self.join_group(&id, key, seq);
         }

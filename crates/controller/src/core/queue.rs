@@ -253,7 +253,8 @@ impl Core {
         if matches!(need.kind, SyncKind::Apply | SyncKind::Delete) {
             unit.dirty = true;
         }
-        let approved = unit.kept.approved;
+        // What was approved of an older state does not hold once a newer one is wanted: it may want those objects back.
+        let approved = unit.kept.approved.filter(|_| need.want.seq == unit.want.seq);
         let may_delete = if unit.head().is_some() { unit.outstanding() } else { 0 };
         unit.sync = Some(SyncRun {
             effect,
