@@ -195,6 +195,6 @@ fn gated(unit: &Value, kinds: &[&str]) -> bool {
 
 fn unit(name: &str) -> String {
     format!(
-        "apiVersion: plumb.dev/v1alpha1\nkind: Unit\nmetadata: {{name: {name}, namespace: corpus}}\nspec:\n  source: {{path: apps/{name}}}\n  target: {{namespace: {name}, createNamespace: true}}\n  policy: {{wait: false}}\n"
+        "apiVersion: plumb.dev/v1alpha1\nkind: Unit\nmetadata: {{name: {name}, namespace: corpus}}\nspec:\n  source: {{path: apps/{name}}}\n  target: {{namespace: {name}, createNamespace: true}}\n  policy: {{wait: false, timeout: 2m}}\n"
     )
 }
