@@ -62,7 +62,7 @@ impl Rules {
         if scaled {
             rules.push(&["spec", "replicas"], FieldEffect::OnlyAtCreation);
         }
-        for path in empty_ca_bundles(key, manifest) {
+        for path in left_to_others(key, manifest) {
             rules.rules.push(ObjectRule { path, scope: FieldScope::Both, effect: FieldEffect::KeepLive });
         }
         rules
@@ -161,8 +161,9 @@ pub fn scale_target(autoscaler: &Value) -> Option<ObjectKey> {
     Some(ObjectKey::new(group, kind, Some(namespace), text("name")?))
 }
 
-/// Paths of the CA bundles that a manifest leaves to somebody who injects them.
-fn empty_ca_bundles(key: &ObjectKey, manifest: &Value) -> Vec<Vec<String>> {
+/// Paths that a manifest leaves to a controller that fills them in: empty CA bundles, and the rules of an aggregated ClusterRole, which
+/// kube-controller-manager overwrites whatever the manifest says.
+fn left_to_others(key: &ObjectKey, manifest: &Value) -> Vec<Vec<String>> {
     let owned = |path: &[&str]| path.iter().map(|segment| (*segment).to_owned()).collect::<Vec<_>>();
     match (&*key.group, &*key.kind) {
         ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration") => {
@@ -181,8 +182,13 @@ fn empty_ca_bundles(key: &ObjectKey, manifest: &Value) -> Vec<Vec<String>> {
         ("apiregistration.k8s.io", "APIService") if is_empty_bundle(manifest.pointer("/spec/caBundle")) => {
             vec![owned(&["spec", "caBundle"])]
         }
+        ("rbac.authorization.k8s.io", "ClusterRole") if is_aggregated(manifest) => vec![owned(&["rules"])],
         _ => Vec::new(),
     }
+}
+
+fn is_aggregated(role: &Value) -> bool {
+    role.pointer("/aggregationRule/clusterRoleSelectors").and_then(Value::as_array).is_some_and(|selectors| !selectors.is_empty())
 }
 
 /// Absent, empty, or the encoded white space (`Cg==`) that scaffolds write where a bundle is required.

@@ -162,3 +162,20 @@ fn string_data_is_sent_as_data() {
         json!({"data": {"c": "eg=="}})
     );
 }
+
+#[test]
+fn rules_of_an_aggregated_role_are_the_controllers() {
+    let key = ObjectKey::new("rbac.authorization.k8s.io", "ClusterRole", None, "view");
+    let rule = json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]);
+    let selectors = json!([{"matchLabels": {"aggregate": "true"}}]);
+    for (aggregation, theirs) in
+        [(json!({"clusterRoleSelectors": selectors}), true), (json!({"clusterRoleSelectors": []}), false), (Value::Null, false)]
+    {
+        for written in [json!([]), rule.clone()] {
+            let manifest = json!({"aggregationRule": aggregation, "rules": written});
+            let rules = Rules::default().for_object(&key, &manifest, false);
+            assert_eq!(rules.yields(&path(&["rules"]), &[]), theirs, "{manifest}");
+            assert_eq!(effective(&key, &manifest, &rules, None, MANAGER).get("rules").is_none(), theirs, "{manifest}");
+        }
+    }
+}
