@@ -180,8 +180,9 @@ fn settle(stage: &Stage, begun: Instant, done: impl Fn(&Value) -> bool) -> Resul
 
 fn at_rest(unit: &Value) -> bool {
     let busy = unit["activity"].as_str().is_some_and(|doing| doing.starts_with("working") || doing.starts_with("waits for a free place"));
-    let stands = unit["sync"] == "Synced" || unit["error"].is_string() && !gated(unit, &["lease", "target", "source"]);
-    is_held(unit) || stands && !busy
+    // What has failed is tried again: its error stays until that ends well.
+    let failed = unit["error"].is_string() && !gated(unit, &["lease", "target", "source"]);
+    is_held(unit) || failed || unit["sync"] == "Synced" && !busy
 }
 
 /// Whether somebody else has to do something: approve, or take an object out of one of two units.

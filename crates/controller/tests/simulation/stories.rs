@@ -405,6 +405,23 @@ fn what_lies_between_two_states_is_not_pulled_back_to_the_old_one() {
 }
 
 #[test]
+fn nor_while_its_dependency_keeps_it_from_going_on() {
+    use plumb_controller::core::{Event, Observation};
+    let mut sim = Sim::new(chain(), Manner { timeout_ms: 5_000, ..Manner::calm() }, 1);
+    sim.run(MINUTE);
+    edit(&mut sim, |c| {
+        c.files.insert(unit(1), Files { ill: true, ..files(&[("o1", 2)]) });
+    });
+    sim.run(5_500);
+    sim.feed(Event::Observed(unit(0), Observation { health: HealthStatus::Degraded, drift: None }));
+    sim.run(20_000);
+    assert!(matches!(sim.why(&unit(1)), Why::Gated(gates) if gates == [Gate::Dependency { waiting: vec![unit(0)] }]));
+    sim.drift(&unit(1), true);
+    sim.run(9 * MINUTE);
+    assert!(live(&sim, "o1").is_some_and(|content| content > 1), "the old state does not come back");
+}
+
+#[test]
 fn suspend_stops_and_resume_goes_on_where_git_is() {
     let mut sim = running(1);
     sim.manner.wait_ms = (10_000, 10_000);
