@@ -357,7 +357,7 @@ fn looks_like_path(root: &Path, word: &str) -> bool {
 fn metadata(root: &Path) -> Result<Value, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["metadata", "--format-version", "1", "--offline"])
+        .args(["metadata", "--format-version", "1", "--locked"])
         .current_dir(root)
         .output()
         .map_err(|error| format!("`cargo metadata` did not start: {error}"))?;
