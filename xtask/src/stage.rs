@@ -134,14 +134,15 @@ impl Stage {
         Ok(())
     }
 
-    /// Reads one of the operator's counters.
+    /// Reads one of the operator's figures, with its labels if it has any.
     pub(crate) fn metric(&self, name: &str) -> Result<u64> {
         let output = Command::new("curl").args(["--silent", "--fail", &format!("http://{}/metrics", self.listen)]).output()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let line = text
-            .lines()
-            .find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')))
-            .with_context(|| format!("no metric {name}"))?;
+        let line = text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
+        let Some(line) = line else {
+            // A label that nothing has now is left out.
+            return if name.contains('{') { Ok(0) } else { bail!("no metric {name}") };
+        };
         Ok(line.rsplit(' ').next().unwrap_or_default().parse::<f64>()? as u64)
     }
 

@@ -93,6 +93,11 @@ impl Operator {
         self.state(key.clone(), &status)
     }
 
+    /// Returns what the loop says of each node, and nothing that would have to be gathered: cheap enough to ask often.
+    pub fn statuses(&self) -> Vec<(NodeKey, Arc<Status>)> {
+        self.shared.board.nodes()
+    }
+
     /// Returns every source and root.
     pub fn sources(&self) -> Vec<SourceState> {
         let nodes = self.shared.board.nodes().into_iter();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use plumb_controller::Operator;
-use plumb_controller::core::SyncWord;
+use plumb_controller::core::{Status, SyncWord, UnitStatus};
 use plumb_server::{Metric, MetricKind, Probe};
 
 /// The figures of a running operator.
@@ -17,17 +17,21 @@ impl Probe for Figures {
     fn metrics(&self) -> Vec<Metric> {
         let mut metrics: Vec<Metric> =
             self.0.counters().into_iter().map(|(name, help, value)| Metric::counter(name, help, number(value))).collect();
-        let units = self.0.units();
-        let by = |word: &dyn Fn(&plumb_controller::UnitState) -> String| {
+        let statuses = self.0.statuses();
+        let by = |word: &dyn Fn(&UnitStatus) -> String| {
             let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-            units.iter().for_each(|unit| *counts.entry(word(unit)).or_default() += 1);
+            for (_, status) in &statuses {
+                if let Status::Unit(unit) = &**status {
+                    *counts.entry(word(unit)).or_default() += 1;
+                }
+            }
             counts.into_iter().map(|(word, count)| (word, number(count))).collect::<Vec<_>>()
         };
-        let syncs = by(&|unit| sync(unit.status.sync).to_owned());
+        let syncs = by(&|unit| sync(unit.sync).to_owned());
         metrics.push(Metric::by_label("plumb_units", "Units by whether they are at what is wanted", MetricKind::Gauge, "sync", syncs));
-        let health = by(&|unit| format!("{:?}", unit.status.health).to_lowercase());
+        let health = by(&|unit| format!("{:?}", unit.health).to_lowercase());
         metrics.push(Metric::by_label("plumb_units_health", "Units by how their objects do", MetricKind::Gauge, "health", health));
-        let stale = self.0.sources().iter().filter(|source| source.status.stale.is_some()).count();
+        let stale = statuses.iter().filter(|(_, status)| matches!(&**status, Status::Source(source) if source.stale.is_some())).count();
         metrics.push(Metric::gauge("plumb_sources_stale", "Sources and roots that cannot be read just now", number(stale as u64)));
         let history = self.0.store().health();
         metrics.push(Metric::gauge(
