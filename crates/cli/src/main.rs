@@ -72,8 +72,8 @@ fn is_here(path: &str) -> bool {
 
 /// Threads that work at once: what is fast enough is limited by the other side, and each thread costs memory.
 const MOST_WORKERS: usize = 4;
-/// Threads for what blocks: files, Git, builds.
-const MOST_BLOCKING: usize = 32;
+/// Threads for what blocks: files, Git, builds. Nothing that blocks waits for another that does, and each thread keeps memory of its own.
+const MOST_BLOCKING: usize = 12;
 
 enum Threads {
     One,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use plumb_world::{RelPath, Secret};
@@ -88,5 +89,48 @@ impl fmt::Display for Revision {
     }
 }
 
-/// A unit's revision: source alias → revision.
-pub type Revisions = BTreeMap<Arc<str>, Revision>;
+/// A unit's revision: source alias → revision. A loop keeps a unit's in a dozen places, so a clone shares the map until one of them changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Revisions(Arc<BTreeMap<Arc<str>, Revision>>);
+
+impl Revisions {
+    /// Returns a map of no sources.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Deref for Revisions {
+    type Target = BTreeMap<Arc<str>, Revision>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Revisions {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl FromIterator<(Arc<str>, Revision)> for Revisions {
+    fn from_iter<I: IntoIterator<Item = (Arc<str>, Revision)>>(revisions: I) -> Self {
+        Self(Arc::new(revisions.into_iter().collect()))
+    }
+}
+
+impl<const N: usize> From<[(Arc<str>, Revision); N]> for Revisions {
+    fn from(revisions: [(Arc<str>, Revision); N]) -> Self {
+        revisions.into_iter().collect()
+    }
+}
+
+impl<'r> IntoIterator for &'r Revisions {
+    type Item = (&'r Arc<str>, &'r Revision);
+    type IntoIter = std::collections::btree_map::Iter<'r, Arc<str>, Revision>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}

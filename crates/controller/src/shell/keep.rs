@@ -113,12 +113,13 @@ impl Beside {
 
 #[cfg(test)]
 mod tests {
+    use plumb_unit::Revisions;
+
     use super::*;
-    use std::collections::BTreeMap;
 
     #[test]
     fn what_is_kept_is_read_back() {
-        let pin = Pin { revisions: BTreeMap::new(), record: Some("0abc".into()), by: "ada".into(), reason: "why".into() };
+        let pin = Pin { revisions: Revisions::new(), record: Some("0abc".into()), by: "ada".into(), reason: "why".into() };
         let beside = Beside {
             kept: Kept {
                 suspend: Some(Suspend { by: "ada".into(), reason: "lunch".into(), until: Some(7) }),

@@ -13,7 +13,7 @@ use plumb_server::api::{
 use plumb_server::client::{Client, ClientError};
 use plumb_server::{Api, SocketError};
 use plumb_store::{PlanSummary, SyncDetail, SyncId, SyncOutcome, SyncSummary, Trigger};
-use plumb_unit::NodeKey;
+use plumb_unit::{NodeKey, Revisions};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -39,7 +39,7 @@ fn view(namespace: &str, name: &str) -> UnitView {
         sync: SyncState::OutOfSync,
         health: HealthView { status: HealthStatus::Progressing, message: "1 of 2 ready".into() },
         synced: None,
-        wanted: BTreeMap::new(),
+        wanted: Revisions::new(),
         commit: None,
         activity: Activity { state: ActivityState::Working, what: Some("apply".into()), until_ms: None },
         why: None,
@@ -57,7 +57,7 @@ fn summary(unit: &UnitRef) -> SyncSummary {
     SyncSummary {
         id: "01234567890".parse().expect("id"),
         unit: NodeKey::unit("home", &unit.namespace, &unit.name),
-        revisions: BTreeMap::new(),
+        revisions: Revisions::new(),
         commit: None,
         trigger: Trigger::Start,
         outcome: SyncOutcome::Succeeded,
