@@ -43,26 +43,37 @@ pub(super) async fn diff(backend: &OperatorBackend, state: &UnitState) -> Result
 
 async fn objects(backend: &OperatorBackend, state: &UnitState, plan: &Plan) -> Result<Vec<ObjectDiff>, ApiError> {
     let mut objects: Vec<ObjectDiff> = removals(plan).map(|(key, action)| difference(key, action, Vec::new())).collect();
-    let applied: Vec<&Manifest> = plan
+    let drifted = state.status.drift.is_some();
+    let applied: Vec<(&Manifest, bool)> = plan
         .operations()
-        .filter_map(|operation| if let Operation::Apply { manifest, .. } = operation { Some(&**manifest) } else { None })
+        .filter_map(|operation| match operation {
+            Operation::Apply { manifest, .. } => Some((&**manifest, true)),
+            // A unit whose policy only reports drift leaves it; it is a difference all the same.
+            Operation::Keep(manifest) if drifted => Some((&**manifest, false)),
+            Operation::Keep(_) | Operation::Delete { .. } | Operation::Release { .. } | Operation::Forget { .. } => None,
+        })
         .collect();
-    let keys: Vec<(ObjectKey, String)> = applied.iter().map(|manifest| (manifest.key.clone(), manifest.gvk.version.to_string())).collect();
+    let keys: Vec<(ObjectKey, String)> =
+        applied.iter().map(|(manifest, _)| (manifest.key.clone(), manifest.gvk.version.to_string())).collect();
     let rules = rules(state)?;
     let (schema, redactor, manager) = (Schema::builtin(), redactor()?, UnitHash::of(&state.key).manager());
     let acting = backend.acting(state)?;
-    for (manifest, live) in applied.into_iter().zip(acting.live(&keys).await) {
+    for ((manifest, changes_it), live) in applied.into_iter().zip(acting.live(&keys).await) {
         let key = &manifest.key;
-        objects.push(match live.map_err(|error| cluster_error(&error))? {
+        let found = match live.map_err(|error| cluster_error(&error))? {
             None => difference(key, "create", Vec::new()),
             Some(live) => {
                 let wanted = manifest.value();
                 let sent = effective(key, &wanted, &rules.for_object(key, &wanted, false), Some(&live), &manager);
                 let changes = diff_owned(key, &live, &sent, schema.root(&manifest.gvk), &redactor);
                 let secret = manifest.sensitive || key.group.is_empty() && &*key.kind == "Secret";
-                difference(key, "change", changes.into_iter().map(|change| field(change, secret)).collect())
+                let action = if changes_it { "change" } else { "report" };
+                difference(key, action, changes.into_iter().map(|change| field(change, secret)).collect())
             }
-        });
+        };
+        if changes_it || !found.fields.is_empty() {
+            objects.push(found);
+        }
     }
     objects.sort_by(|one, other| one.object.cmp(&other.object));
     Ok(objects)

@@ -219,7 +219,9 @@ impl Core {
             return chore(SyncKind::Repair, Cause::Drift);
         }
         if unit.reread_at.is_some_and(|at| at <= self.now) {
-            return chore(SyncKind::Reread, Cause::Interval);
+            let asked = unit.requests.iter().find(|open| open.orders_sync(done.want.seq)).map(|open| &open.request);
+            let cause = asked.map_or(Cause::Interval, |request| Cause::Request(request.id.clone(), request.by.clone()));
+            return chore(SyncKind::Reread, cause);
         }
         None
     }

@@ -254,7 +254,7 @@ impl Core {
         target.probe = None;
         match end {
             End::Failed(failure) if failure.class == Class::Unreachable && !target.reachable => {
-                target.retry.fail(now, Class::Unreachable, 0, &self.limits, &mut self.rng);
+                target.retry.fail_to_reach(now, u64::MAX, &self.limits, &mut self.rng);
             }
             End::Done(_) | End::Failed(_) => {
                 target.reachable = true;

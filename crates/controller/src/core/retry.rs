@@ -19,8 +19,11 @@ pub struct Limits {
     pub poll_ms: Ms,
     /// First back-off.
     pub retry_ms: Ms,
-    /// Longest back-off.
+    /// Longest back-off of a unit or root whose own work fails.
     pub retry_cap_ms: Ms,
+    /// Longest back-off towards something that others wait for too: a cluster that does not answer, a source. It is asked by one, and comes
+    /// back for all, so waiting longer would save nothing worth the delay. A source is asked at least as often as without failures.
+    pub reach_cap_ms: Ms,
     /// How many shares the units are dealt to.
     pub shards: u32,
 }
@@ -37,6 +40,7 @@ impl Limits {
             poll_ms: 60_000,
             retry_ms: 1_000,
             retry_cap_ms: 300_000,
+            reach_cap_ms: 60_000,
             shards: 1,
         }
     }
@@ -79,15 +83,27 @@ pub(super) struct Retry {
 }
 
 impl Retry {
-    /// Notes a failure. `interval` is when input that is wrong is looked at again.
+    /// Notes a failure of a node's own work. `interval` is when input that is wrong is looked at again.
     pub(super) fn fail(&mut self, now: Ms, class: Class, interval: Ms, limits: &Limits, rng: &mut SplitMix64) {
-        let delay = match class {
-            Class::Input => interval.max(limits.retry_cap_ms),
+        match class {
+            Class::Input => self.wait(now, interval.max(limits.retry_cap_ms), rng),
             Class::Transient | Class::Denied | Class::Unreachable | Class::Conflict | Class::Unhealthy => {
-                let doubled = limits.retry_ms.saturating_mul(1 << self.failures.min(32));
-                doubled.min(limits.retry_cap_ms)
+                self.double(now, limits.retry_cap_ms, limits, rng);
             }
-        };
+        }
+    }
+
+    /// Notes that something others wait for too could not be reached, whatever the reason: outside, wrong input is put right without a word.
+    pub(super) fn fail_to_reach(&mut self, now: Ms, interval: Ms, limits: &Limits, rng: &mut SplitMix64) {
+        self.double(now, interval.min(limits.reach_cap_ms), limits, rng);
+    }
+
+    fn double(&mut self, now: Ms, cap: Ms, limits: &Limits, rng: &mut SplitMix64) {
+        let doubled = limits.retry_ms.saturating_mul(1 << self.failures.min(32));
+        self.wait(now, doubled.min(cap.max(limits.retry_ms)), rng);
+    }
+
+    fn wait(&mut self, now: Ms, delay: Ms, rng: &mut SplitMix64) {
         self.failures = self.failures.saturating_add(1);
         self.at = Some(now + delay / 2 + rng.below(delay / 2 + 1));
     }

@@ -176,6 +176,8 @@ fn sync_word(unit: &UnitState) -> SyncWord {
     let reached = unit.want.seq > 0 && unit.done_seq() == unit.want.seq;
     let unread = unit.done.is_none() && (unit.want.revisions.is_empty() || unit.synced.as_ref() == Some(&unit.want.revisions));
     match &unit.synced {
+        // What waits for somebody's word is part of what Git says too.
+        Some(_) if unit.rest.is_some() => SyncWord::OutOfSync,
         Some(_) if reached || unread => SyncWord::Synced,
         None if unit.done.is_none() => SyncWord::New,
         Some(_) | None => SyncWord::OutOfSync,

@@ -159,7 +159,7 @@ impl Core {
     fn fetch_failed(&mut self, key: &NodeKey, failure: Failure) {
         let now = self.now;
         let Some(source) = self.sources.get_mut(key) else { return };
-        source.retry.fail(now, failure.class, source.poll_ms, &self.limits, &mut self.rng);
+        source.retry.fail_to_reach(now, source.poll_ms, &self.limits, &mut self.rng);
         source.failed = Some(failure.clone());
         match &mut source.stale {
             Some((_, old)) if *old == failure => {}

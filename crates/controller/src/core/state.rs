@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use plumb_manifest::Digest;
-use plumb_plan::HealthStatus;
+use plumb_plan::{HealthStatus, HoldKind};
 use plumb_unit::{NodeKey, OnDelete, Revision, Revisions};
 
 use super::event::{
@@ -270,9 +270,15 @@ impl UnitState {
         spec.sources.iter().find(|(alias, _)| !self.want.revisions.contains_key(*alias)).map(|(_, source)| source)
     }
 
-    /// Whether units that depend on it may go on.
+    /// Whether units that depend on it may go on. They do not wait for a deletion that is held, for everything is applied; an object that waits to
+    /// be adopted is not.
     pub(super) fn is_ready(&self) -> bool {
-        self.want.seq > 0 && self.done_seq() == self.want.seq && self.deleting.is_none() && self.health == HealthStatus::Healthy
+        let adopts = |rest: &Rest| rest.withheld.holds.iter().any(|hold| hold.kind == HoldKind::Adoption);
+        !self.rest.as_ref().is_some_and(adopts)
+            && self.want.seq > 0
+            && self.done_seq() == self.want.seq
+            && self.deleting.is_none()
+            && self.health == HealthStatus::Healthy
     }
 
     /// What the hash of an approval has to be.

@@ -299,7 +299,7 @@ impl Core {
         if reachable {
             target.retry.reset();
         } else if target.reachable || target.retry.until(now).is_none() {
-            target.retry.fail(now, Class::Unreachable, 0, &self.limits, &mut self.rng);
+            target.retry.fail_to_reach(now, Ms::MAX, &self.limits, &mut self.rng);
         }
         target.reachable = reachable;
         self.after_reach(&name);

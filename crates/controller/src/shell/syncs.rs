@@ -72,7 +72,7 @@ async fn attempt(shared: &Arc<Shared>, order: &SyncOrder, stop: &CancellationTok
         build: build_record(shared, node, &built),
     };
     shared.history.tell(order.effect, told);
-    remember(shared, order, &target, &outcome, &drift);
+    remember(shared, order, &target, &made.plan, &outcome, &drift);
     // The watch says nothing of what this process put right itself.
     watching::report(shared, &target, node);
     if order.kind == SyncKind::Delete
@@ -132,6 +132,7 @@ fn remember(
     shared: &Arc<Shared>,
     order: &SyncOrder,
     target: &Target,
+    plan: &Plan,
     outcome: &SyncOutcome,
     drift: &BTreeMap<ObjectKey, Vec<FieldChange>>,
 ) {
@@ -139,12 +140,17 @@ fn remember(
     let before = shared.units.claimed(node);
     let now = now_ms();
     let reverted = order.kind == SyncKind::Repair && outcome.outcome == Outcome::Done;
+    // What was left as it is differs as before: the watch says when that is over.
+    let left: BTreeSet<&ObjectKey> = plan
+        .operations()
+        .filter_map(|operation| if let plumb_plan::Operation::Keep(manifest) = operation { Some(&manifest.key) } else { None })
+        .collect();
     shared.units.with(node, |memory| {
         memory.record = outcome.record.clone();
         memory.lives_in = Some(Arc::clone(&target.name));
         memory.built = None;
         for (key, result) in &outcome.objects {
-            if matches!(result, plumb_plan::ObjectResult::Failed { .. } | plumb_plan::ObjectResult::Skipped) {
+            if matches!(result, plumb_plan::ObjectResult::Failed { .. } | plumb_plan::ObjectResult::Skipped) || left.contains(key) {
                 continue;
             }
             memory.drift.remove(key);

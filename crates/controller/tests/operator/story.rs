@@ -1,6 +1,7 @@
 //! The daily story: roll-out, drift, prune, holds, bad commits, rollback.
 
 use plumb_controller::core::{Gate, Order};
+use plumb_store::Trigger;
 
 use crate::Bench;
 
@@ -81,4 +82,30 @@ fn a_large_deletion_waits_for_approval_and_does_not_hold_up_the_rest() {
     bench.order("shop", approval);
     bench.until("the texts are gone", || bench.value("text-3").is_none());
     bench.until_synced("shop");
+}
+
+#[test]
+fn drift_that_is_only_reported_stays_reported_until_it_is_over() {
+    let mut bench = Bench::new();
+    bench.declare("shop", "  policy: {drift: report}\n");
+    bench.config_map("shop", "a", "1");
+    bench.push("Add the shop");
+    bench.start();
+    bench.until_synced("shop");
+    let patch = |value: &str| {
+        let body = format!("{{\"data\":{{\"value\":\"{value}\"}}}}");
+        bench.plane.kubectl(&["-n", &bench.namespace, "patch", "configmap/a", "--type=merge", "-p", &body]).unwrap();
+    };
+    let drift = || bench.unit("shop").unwrap().status.drift;
+
+    patch("mine");
+    bench.until("the drift is reported", || drift().is_some_and(|drift| drift.contains("data.value changed by kubectl")));
+    bench.order("shop", Order::Reconcile);
+    assert_eq!((bench.value("a").as_deref(), drift().is_some()), (Some("mine"), true), "nothing was written, and the report stands");
+    let last = bench.history("shop").remove(0);
+    assert_eq!(last.drifted, 1, "recorded again");
+    assert!(matches!(&last.trigger, Trigger::Request { by, .. } if by == "ada"), "under who asked: {:?}", last.trigger);
+
+    patch("1");
+    bench.until("the report is over", || drift().is_none());
 }
