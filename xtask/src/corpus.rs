@@ -139,7 +139,7 @@ fn delete(stage: &Stage, pieces: &[Piece], units: &BTreeMap<String, Value>) -> R
     println!("\n  all units but one dropped: {} wait for approval, {} units are left", waiting.len(), held.len());
     let begun = Instant::now();
     for name in &waiting {
-        if let Err(error) = stage.plumb(&["approve", &format!("corpus/{name}"), "--reason", "the corpus was tried"]) {
+        if let Err(error) = stage.plumb(&["approve", &format!("corpus/{name}"), "--no-wait", "--reason", "the corpus was tried"]) {
             println!("    {error:#}");
         }
     }

@@ -121,9 +121,7 @@ impl Acting {
         let kind = index.kind(&object.gvk);
         if kind.trouble.is_none() {
             let state = index.with(&object.key, |entry| match (&object.gone, entry) {
-                (Some(uid), Some(entry)) if *entry.uid == **uid => {
-                    State::Not(Health { status: HealthStatus::Progressing, message: "it is being deleted".to_owned() })
-                }
+                (Some(uid), Some(entry)) if *entry.uid == **uid => State::Not(still_there(entry.health())),
                 (Some(_), _) if kind.synced => State::Met,
                 (Some(_), _) => State::Not(Health { status: HealthStatus::Progressing, message: "its kind is being listed".to_owned() }),
                 (None, Some(entry)) => settled_state(entry.health()),
@@ -136,9 +134,7 @@ impl Acting {
         let live = self.read_object(&resource, &object.key).await?;
         let uid = |live: &serde_json::Value| live.pointer("/metadata/uid").and_then(serde_json::Value::as_str).map(str::to_owned);
         let state = match (&object.gone, live) {
-            (Some(gone), Some(live)) if uid(&live).as_ref() == Some(gone) => {
-                State::Not(Health { status: HealthStatus::Progressing, message: "it is being deleted".to_owned() })
-            }
+            (Some(gone), Some(live)) if uid(&live).as_ref() == Some(gone) => State::Not(still_there(health(&live))),
             (Some(_), _) => State::Met,
             (None, Some(live)) => settled_state(health(&live)),
             (None, None) => State::Not(Health { status: HealthStatus::Missing, message: "it is not there".to_owned() }),
@@ -312,6 +308,12 @@ impl Slices {
         let health = || Health { status: HealthStatus::Progressing, message: "it has no ready endpoint".to_owned() };
         missing.map(|service| (ObjectKey::new("", "Service", Some(namespace), service), health())).collect()
     }
+}
+
+/// Returns what an object that is to go waits for. Its own health counts only once it shows that it is going.
+fn still_there(health: Health) -> Health {
+    let message = if health.message.starts_with("Pending deletion") { health.message } else { "it is being deleted".to_owned() };
+    Health { status: HealthStatus::Progressing, message }
 }
 
 #[cfg(test)]

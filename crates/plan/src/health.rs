@@ -142,7 +142,7 @@ impl<'a> Object<'a> {
     /// What holds for every kind: deletion, generation, and the two conditions that are bad when true.
     fn generic(self) -> Option<Health> {
         if !self.text("/metadata/deletionTimestamp").is_empty() {
-            return Some(Health::progressing("Pending deletion"));
+            return Some(Health::progressing(self.why_not_gone()));
         }
         if self.at("/metadata/annotations").and_then(|annotations| annotations.get(IGNORE)?.as_str()) == Some("true") && self.kind != "Pod"
         {
@@ -159,6 +159,24 @@ impl<'a> Object<'a> {
             ("Stalled", "True") => Some(Health::degraded(condition.message)),
             _ => None,
         })
+    }
+
+    /// What an object that is being deleted waits for: what a namespace's controller says, or the finalizers that are left.
+    fn why_not_gone(self) -> String {
+        let said: Vec<&str> = self
+            .conditions()
+            .filter(|condition| {
+                condition.kind.starts_with("NamespaceDeletion")
+                    || condition.kind.starts_with("Namespace") && condition.kind.ends_with("Remaining")
+            })
+            .filter(|condition| condition.status == "True" && !condition.message.is_empty())
+            .map(|condition| condition.message)
+            .collect();
+        if !said.is_empty() {
+            return format!("Pending deletion: {}", said.join("; "));
+        }
+        let finalizers: Vec<&str> = self.list("/metadata/finalizers").iter().filter_map(Value::as_str).collect();
+        if finalizers.is_empty() { "Pending deletion".to_owned() } else { format!("Pending deletion: waits for {}", finalizers.join(", ")) }
     }
 
     /// kstatus for any kind: `Ready` decides where there is one; an object without one is as it should be.

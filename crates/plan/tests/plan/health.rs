@@ -63,6 +63,19 @@ fn any_kind_by_kstatus() {
             (json!({"status": {"conditions": "odd"}}), Healthy, ""),
             (json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}), Progressing, "Pending deletion"),
             (
+                json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["example.com/backup"]}}),
+                Progressing,
+                "Pending deletion: waits for example.com/backup",
+            ),
+            (
+                json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}, "status": {"phase": "Terminating", "conditions": [
+                    {"type": "NamespaceDeletionContentFailure", "status": "False", "message": "all went well"},
+                    {"type": "NamespaceFinalizersRemaining", "status": "True", "message": "example.com/x in 2 resource instances"},
+                ]}}),
+                Progressing,
+                "Pending deletion: example.com/x in 2 resource instances",
+            ),
+            (
                 json!({"metadata": {"annotations": {"argocd.argoproj.io/ignore-healthcheck": "true"}}, "status": {"observedGeneration": 1}}),
                 Healthy,
                 "",
