@@ -247,11 +247,20 @@ impl Core {
         }
     }
 
-    /// Returns a source of the unit that this process has not read: an older state can be built without, but who else wants its
+    /// Returns a source of the unit that this process has not read itself: an older state can be built without, but who else wants its
     /// objects is not known.
     fn blind<'a>(&self, unit: &'a UnitState) -> Option<&'a NodeKey> {
         let spec = unit.spec.as_ref().filter(|_| !unit.want.delete)?;
-        spec.sources.values().find(|source| self.sources.get(*source).is_none_or(|state| state.revision.is_none()))
+        spec.sources.values().find(|source| self.sources.get(*source).is_none_or(|state| state.revision.is_none() || state.recalled))
+    }
+
+    /// Returns a source whose revision an earlier process was shown: its own, or that of a root that its commit touched. Deletions wait for a
+    /// read of it.
+    fn recalled_for<'a>(&'a self, unit: &'a UnitState) -> Option<&'a NodeKey> {
+        let own = unit.spec.iter().flat_map(|spec| spec.sources.values());
+        let groups = unit.groups.iter().filter_map(|id| self.groups.get(id));
+        let roots = groups.flat_map(|group| group.pending.keys()).filter_map(|key| Some(&self.roots.get(key)?.source));
+        own.chain(roots).find(|source| self.sources.get(*source).is_some_and(|state| state.recalled))
     }
 
     fn need_delete(&self, unit: &UnitState) -> Result<Option<Need>, Vec<Gate>> {
@@ -272,6 +281,10 @@ impl Core {
         let digest = unit.approvable()?;
         let unjudged = unit.rest.as_ref().is_none_or(|rest| rest.unjudged);
         let holds = unit.rest.as_ref().map_or(&[][..], |rest| &rest.withheld.holds);
+        if let Some(source) = self.recalled_for(unit).filter(|_| unjudged) {
+            let failure = self.sources.get(source).and_then(|state| state.failed.clone());
+            return Some(Gate::Source { source: source.clone(), failure });
+        }
         if unjudged && !unit.groups.is_empty() {
             let pending: BTreeSet<&NodeKey> =
                 unit.groups.iter().filter_map(|id| self.groups.get(id)).flat_map(|group| group.pending.keys()).collect();

@@ -487,6 +487,9 @@ pub enum Event {
     Restored(NodeKey, Facts),
     /// Somebody says that a source has news.
     Pushed(NodeKey),
+    /// A source cannot be fetched and this process knows nothing of it, but an earlier one was shown this revision, with the same credentials. It
+    /// says what is declared and what can be built, and is no evidence of what is not. Comes before the `Fetched` that failed.
+    Recalled(NodeKey, Revision),
     /// Ends [`Action::Fetch`].
     Fetched(EffectId, End<Revision>),
     /// Ends [`Action::WhoReads`].

@@ -130,6 +130,7 @@ impl Core {
             Event::Gone(key) => self.gone(&key),
             Event::Restored(key, facts) => self.restored(key, facts),
             Event::Pushed(key) => self.pushed(&key),
+            Event::Recalled(key, revision) => self.recalled(&key, revision),
             Event::Fetched(effect, end) => self.fetched(effect, end),
             Event::Affected(effect, end) => self.affected(effect, end),
             Event::Generated(effect, end) => self.generated(effect, end),

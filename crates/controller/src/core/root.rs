@@ -139,8 +139,9 @@ impl Core {
     }
 
     /// Takes a listing: what is in it is declared; what is not in it any more goes, if that is evidence.
-    fn listed(&mut self, key: &NodeKey, seq: u64, listing: Listing) {
+    fn listed(&mut self, key: &NodeKey, seq: u64, mut listing: Listing) {
         let Some(root) = self.roots.get_mut(key) else { return };
+        listing.complete &= self.sources.get(&root.source).is_none_or(|source| !source.recalled);
         root.read = seq;
         root.failed = None;
         root.retry.reset();

@@ -132,8 +132,17 @@ impl Core {
         }
     }
 
+    pub(super) fn recalled(&mut self, key: &NodeKey, revision: Revision) {
+        let Some(source) = self.sources.get_mut(key).filter(|source| source.revision.is_none()) else { return };
+        source.recalled = true;
+        self.moved(key, revision, &Readers::All);
+    }
+
     fn fetch_done(&mut self, key: &NodeKey, revision: Revision) {
         let Some(source) = self.sources.get_mut(key) else { return };
+        if std::mem::take(&mut source.recalled) {
+            source.revision = None; // read for the first time; what follows from it may delete
+        }
         source.retry.reset();
         source.failed = None;
         if source.stale.take().is_some() {

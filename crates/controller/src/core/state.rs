@@ -308,6 +308,8 @@ pub(super) struct SourceState {
     /// Units with a request that waits for a fetch.
     pub(super) waiters: BTreeSet<NodeKey>,
     pub(super) revision: Option<Revision>,
+    /// The revision is what an earlier process was shown last: nothing is deleted by it.
+    pub(super) recalled: bool,
     /// Rises with each change of the revision.
     pub(super) seq: u64,
     pub(super) run: Option<SourceRun>,

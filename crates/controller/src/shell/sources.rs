@@ -165,7 +165,16 @@ async fn attempt(shared: &Arc<Shared>, node: &NodeKey, stop: &CancellationToken)
     let credentials = credentials(shared, &git, &namespace).await?;
     let options = FetchOptions { timeout: FETCH_TIMEOUT, ..FetchOptions::default() };
     let (work, interrupt) = (Arc::clone(shared), Arc::clone(&options.interrupt));
-    let fetching = tokio::task::spawn_blocking(move || work.sources.cache.fetch(&git, credentials.as_ref(), &options));
+    let nothing_known = shared.sources.state().entries.get(node).is_some_and(|entry| entry.snapshots.is_empty());
+    let fetching = tokio::task::spawn_blocking(move || {
+        let cache = &work.sources.cache;
+        cache.fetch(&git, credentials.as_ref(), &options).map_err(|error| {
+            // Who was shown a revision once keeps it while the server is away, not once it says no.
+            let may_recall = nothing_known && !matches!(plumb_source::classify(&error), FetchClass::Denied | FetchClass::Invalid);
+            let last = may_recall.then(|| cache.last(&cache.key(&git, credentials.as_ref()).ok()?)).flatten();
+            (error, last)
+        })
+    });
     let fetched = tokio::select! {
         fetched = fetching => fetched,
         () = stop.cancelled() => {
@@ -173,7 +182,18 @@ async fn attempt(shared: &Arc<Shared>, node: &NodeKey, stop: &CancellationToken)
             return Err(Failure::new(Class::Transient, "the fetch was stopped"));
         }
     };
-    let snapshot = fetched.map_err(|error| Failure::new(Class::Transient, error.to_string()))?.map_err(|error| failure(&error))?.snapshot;
+    let snapshot = match fetched.map_err(|error| Failure::new(Class::Transient, error.to_string()))? {
+        Ok(fetched) => fetched.snapshot,
+        Err((error, last)) => {
+            if let Some(last) = last {
+                let revision = last.revision().clone();
+                tracing::warn!(source = %node, "cannot be read; going on with {revision}, which was read last: {error}");
+                shared.sources.hold(node, last);
+                shared.tell(Event::Recalled(node.clone(), revision));
+            }
+            return Err(failure(&error));
+        }
+    };
     let revision = snapshot.revision().clone();
     shared.sources.hold(node, snapshot);
     Ok(revision)

@@ -110,3 +110,43 @@ fn a_dry_run_tells_and_does_nothing() {
     assert!(matches!(&*ended, Ended::Done { withheld: None }), "{ended:?}");
     assert_eq!(bench.value("text").as_deref(), Some("1"));
 }
+
+#[test]
+fn a_rollback_works_after_a_restart_with_git_away() {
+    let mut bench = Bench::several();
+    bench.declare("shop", "");
+    bench.config_map("shop", "text", "1");
+    bench.config_map("shop", "keep", "1");
+    bench.push("One");
+    bench.start();
+    bench.until_at_rest("shop");
+    let good = bench.history("shop").into_iter().find(|sync| sync.outcome == SyncOutcome::Succeeded).unwrap();
+    bench.config_map("shop", "text", "2");
+    bench.config_map("shop", "new", "1");
+    bench.push("Two");
+    bench.until_at_rest("shop");
+    let before = bench.versions();
+
+    bench.git.stop();
+    bench.kill();
+    bench.start();
+    bench.until("the unit is known again, with the note that its source is stale", || {
+        bench.unit("shop").is_some_and(|unit| unit.unit.is_some() && !unit.status.stale.is_empty())
+    });
+    bench.until_synced("shop");
+    assert_eq!(bench.versions(), before, "nothing was written");
+
+    let order = Order::SyncAt { revisions: good.revisions.clone(), record: Some(good.id.to_string().as_str().into()) };
+    let ended = bench.order("shop", order);
+    assert!(matches!(&*ended, Ended::Done { .. }), "{ended:?}");
+    assert_eq!(bench.value("text").as_deref(), Some("1"));
+    assert_eq!(bench.value("new").as_deref(), Some("1"), "what this process has not read itself deletes nothing");
+
+    bench.git.start_again().unwrap();
+    bench.order("shop", Order::Resume);
+    bench.until("Git is followed again", || bench.value("text").as_deref() == Some("2"));
+    bench.until_synced("shop");
+    bench.repo.remove("apps/shop/new.yaml").unwrap();
+    bench.push("Three");
+    bench.until("deletions are carried out again", || bench.value("new").is_none());
+}

@@ -112,6 +112,9 @@ pub(crate) struct Sim {
     pub(crate) restored: BTreeSet<&'static str>,
     pub(crate) reach: BTreeMap<&'static str, bool>,
     pub(crate) known: BTreeMap<NodeKey, Revision>,
+    /// What lies in the cache of each source, which outlives the process, and whose revision this one has from there only.
+    pub(crate) cached: BTreeMap<NodeKey, Revision>,
+    pub(crate) recalled: BTreeSet<NodeKey>,
     pub(crate) listed: Option<Revision>,
     pub(crate) statuses: BTreeMap<NodeKey, Status>,
     pub(crate) requests: BTreeMap<RequestId, (NodeKey, Option<Ended>)>,
@@ -151,6 +154,8 @@ impl Sim {
             restored: BTreeSet::new(),
             reach: BTreeMap::new(),
             known: BTreeMap::new(),
+            cached: BTreeMap::new(),
+            recalled: BTreeSet::new(),
             listed: None,
             statuses: BTreeMap::new(),
             requests: BTreeMap::new(),
@@ -300,6 +305,7 @@ impl Sim {
         self.restored.clear();
         self.reach.clear();
         self.known.clear();
+        self.recalled.clear();
         self.world.epoch += 1;
         let places: Vec<(&'static str, bool)> = self.world.places.iter().map(|(name, place)| (*name, place.up)).collect();
         let crashed: Vec<NodeKey> = self.world.persisted.iter().filter(|(_, p)| p.crashes > 0).map(|(key, _)| key.clone()).collect();

@@ -97,7 +97,7 @@ impl Sim {
             Gate::Dependency { waiting } => waiting.iter().all(|other| core.behind(other) || self.unhealthy(other)),
             Gate::DependencyMissing { missing } => missing.iter().all(|other| core.why(other) == Why::Unknown),
             Gate::Quarantine { crashes } => *crashes >= 2,
-            Gate::Source { source, .. } => waits(source) && !self.known.contains_key(source),
+            Gate::Source { source, .. } => waits(source) && (!self.known.contains_key(source) || self.recalled.contains(source)),
             Gate::Root { generator } => matches!(core.why(generator), Why::Running { .. }),
             Gate::Target { target, retry_at } => {
                 let told = self.reach.iter().any(|(name, up)| **name == **target && *up);

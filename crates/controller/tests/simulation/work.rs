@@ -23,6 +23,12 @@ impl Sim {
             Job::Fetch if stopped => Event::Fetched(id, End::Stopped),
             Job::Fetch => {
                 let end = self.fetch_end(&node, failed);
+                if let (End::Failed(_), None, Some(last)) = (&end, self.known.get(&node), self.cached.get(&node)) {
+                    let last = last.clone();
+                    self.known.insert(node.clone(), last.clone());
+                    self.recalled.insert(node.clone());
+                    self.feed(Event::Recalled(node.clone(), last));
+                }
                 Event::Fetched(id, end)
             }
             Job::WhoReads(old, new) => {
@@ -73,6 +79,10 @@ impl Sim {
             return End::Failed(failure);
         }
         let revision = repo.revision(repo.head);
+        self.cached.insert(node.clone(), revision.clone());
+        if self.recalled.remove(node) {
+            self.known.remove(node);
+        }
         self.known.entry(node.clone()).or_insert_with(|| revision.clone());
         End::Done(revision)
     }
