@@ -65,7 +65,7 @@ pub(crate) fn result_tone(result: ObjectOutcome) -> Tone {
     match result {
         ObjectOutcome::Created | ObjectOutcome::Configured => Tone::Good,
         ObjectOutcome::Pruned | ObjectOutcome::Released => Tone::Busy,
-        ObjectOutcome::Unchanged | ObjectOutcome::Forgotten | ObjectOutcome::Skipped => Tone::Faint,
+        ObjectOutcome::Unchanged | ObjectOutcome::Forgotten | ObjectOutcome::Skipped | ObjectOutcome::Ended => Tone::Faint,
         ObjectOutcome::Failed => Tone::Bad,
     }
 }

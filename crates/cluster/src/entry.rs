@@ -8,8 +8,10 @@ use plumb_plan::{
     FieldChange, Health, HealthStatus, MANIFEST_ANNOTATION, ObjectRules, Redactor, Settled, UnitHash, applied_fields, drift, health,
     read_stamps,
 };
+use plumb_unit::Ending;
 use serde_json::Value;
 
+use crate::ended;
 use crate::lines::Head;
 use crate::managed;
 use crate::observation::Observation;
@@ -57,6 +59,8 @@ pub(crate) struct Entry {
     pub(crate) generation: Option<i64>,
     /// Whether our entry covers the manifest that the stamp names.
     pub(crate) covers: Covers,
+    /// When it may go by itself; none while it is not done, or if it never goes.
+    pub(crate) ends: Option<Box<Ending>>,
     pub(crate) content: Digest,
     pub(crate) status: Digest,
 }
@@ -78,6 +82,11 @@ impl Entry {
     /// Returns whether nothing that a manifest can set differs.
     pub(crate) fn same_content(&self, other: &Self) -> bool {
         self.uid == other.uid && self.content == other.content
+    }
+
+    /// Returns whether it is being deleted because its time is over: it is not to be held up or made anew.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.deleting && self.ends.as_deref().is_some_and(ended::is_due_now)
     }
 
     pub(crate) fn health(&self) -> Health {
@@ -158,6 +167,12 @@ impl Entry {
 
     fn plain(head: &Head<'_>, live: &Value, health: Health) -> Self {
         let stamps = read_stamps(live);
+        let ends = ended::ending(live);
+        // On its way out by itself, it is as good as gone.
+        let health = match &ends {
+            Some(ending) if head.meta.deleting && ended::is_due_now(ending) => ended::health(ending),
+            _ => health,
+        };
         Self {
             version: Arc::from(""),
             uid: head.meta.uid.as_ref().into(),
@@ -174,6 +189,7 @@ impl Entry {
             drift: Box::default(),
             generation: head.meta.generation,
             covers: Covers::Unproven(None),
+            ends: ends.map(Box::new),
             content: head.content,
             status: head.status,
         }
@@ -189,8 +205,14 @@ pub(crate) fn no_rules() -> Arc<ObjectRules> {
 /// Returns what a change from one entry to the next means.
 pub(crate) fn meaning(key: &ObjectKey, before: Option<&Entry>, now: &Entry) -> Vec<Observation> {
     let unit = now.unit;
-    let Some(before) = before else { return vec![Observation::Appeared { key: key.clone(), unit }] };
     let mut means = Vec::new();
+    if now.ends.is_some() && before.is_none_or(|before| before.ends != now.ends) {
+        means.push(Observation::Finished { key: key.clone(), unit });
+    }
+    let Some(before) = before else {
+        means.push(Observation::Appeared { key: key.clone(), unit });
+        return means;
+    };
     if before.unit.is_some() && before.unit != now.unit {
         means.push(Observation::Deleted { key: key.clone(), unit: before.unit, uid: now.uid.to_string() });
     }

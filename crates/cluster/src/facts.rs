@@ -37,9 +37,12 @@ impl Index {
     /// Returns what is known of an object without its manifest.
     pub(crate) fn live(&self, key: &ObjectKey) -> Live {
         match self.get(key) {
-            Some(entry) => Live::Here(fact(&entry, LiveState::Unsettled)),
-            None if self.lists(key) => Live::Absent,
-            None => Live::Unknown,
+            Some(entry) => match (entry.unit, entry.manifest) {
+                (Some(unit), Some(manifest)) if entry.is_ending() => Live::Ended { unit, manifest },
+                _ => Live::Here(fact(&entry, LiveState::Unsettled)),
+            },
+            None if !self.lists(key) => Live::Unknown,
+            None => self.ended(key).map_or(Live::Absent, |ended| Live::Ended { unit: ended.unit, manifest: ended.manifest }),
         }
     }
 }
@@ -70,6 +73,7 @@ impl Acting {
     ) -> Result<Facts, ClusterError> {
         let mut kinds: BTreeSet<Gvk> = manifests.iter().map(|manifest| manifest.gvk.clone()).collect();
         kinds.extend(inventory.items.iter().map(|item| gvk_of(&item.key, &item.version)));
+        self.cluster.recall_endings(unit, inventory);
         self.cluster.watch(kinds.iter().cloned());
         let lists = kinds.iter().map(|gvk| async move {
             // A kind that is not served yet, or may not be read, is told as trouble at once.
@@ -91,7 +95,7 @@ impl Acting {
     async fn compared(&self, unit: &NodeKey, manifest: &Manifest, rules: &Rules, schema: &Schema) -> Result<Live, ClusterError> {
         let index = self.cluster.index();
         let key = &manifest.key;
-        let Some(entry) = index.get(key) else { return Ok(index.live(key)) };
+        let Some(entry) = index.get(key).filter(|entry| !entry.is_ending()) else { return Ok(index.live(key)) };
         let ours =
             entry.unit == Some(UnitHash::of(unit)) && entry.manifest == Some(manifest.digest) && entry.version == manifest.gvk.version;
         let Covers::Unproven(fields) = &entry.covers else {

@@ -5,11 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use plumb_manifest::{Gvk, ObjectKey};
+use plumb_manifest::{Digest, Gvk, ObjectKey};
 use plumb_plan::{FieldChange, ObjectRules, Redactor, Settled, UnitHash};
+use plumb_unit::Ending;
 use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
 
+use crate::ended::{Ended, judge};
 use crate::entry::{Covers, Entry, ObjectState, Sent, is_older, is_replicas, meaning};
 use crate::lines::{Head, head};
 use crate::locked;
@@ -25,6 +27,8 @@ pub(crate) struct KindState {
 #[derive(Default)]
 struct State {
     objects: BTreeMap<ObjectKey, Entry>,
+    /// Objects that went by themselves; of those that are there again, what was known before.
+    ended: BTreeMap<ObjectKey, Ended>,
     flights: BTreeMap<ObjectKey, Flights>,
     waiters: BTreeMap<ObjectKey, Vec<Arc<Notify>>>,
     kinds: BTreeMap<Gvk, KindState>,
@@ -161,6 +165,7 @@ impl Index {
         let mut state = locked(&self.state);
         if state.objects.get(key).is_none_or(|known| !is_older(&entry.resource_version, &known.resource_version)) {
             state.objects.insert(key.clone(), entry);
+            state.ended.remove(key);
         }
         wake(&mut state, key);
         Ok(copy)
@@ -186,9 +191,42 @@ impl Index {
         }
     }
 
+    /// Returns how an object ended that is not there, if it went by itself.
+    pub(crate) fn ended(&self, key: &ObjectKey) -> Option<Ended> {
+        let state = locked(&self.state);
+        state.ended.get(key).filter(|ended| ended.is_over() && !state.objects.contains_key(key)).cloned()
+    }
+
+    /// Returns what is known of the end of a unit's object that was made from a manifest: the outer none where nothing is.
+    pub(crate) fn ending(&self, key: &ObjectKey, unit: UnitHash, manifest: Digest) -> Option<Option<Ending>> {
+        let state = locked(&self.state);
+        match state.objects.get(key) {
+            Some(entry) if entry.unit == Some(unit) && entry.manifest == Some(manifest) => Some(entry.ends.as_deref().cloned()),
+            Some(_) => None,
+            None => {
+                let ended = state.ended.get(key).filter(|ended| ended.unit == unit && ended.manifest == manifest);
+                ended.map(|ended| Some(ended.ending.clone()))
+            }
+        }
+    }
+
+    /// Takes what an inventory says of an object that ended.
+    pub(crate) fn recall(&self, key: &ObjectKey, ended: Ended) {
+        let mut state = locked(&self.state);
+        if state.ended.get(key).is_none_or(|known| !known.seen) {
+            state.ended.insert(key.clone(), ended);
+        }
+    }
+
+    /// Drops what is known of the end of an object that no inventory names any more.
+    pub(crate) fn disowned(&self, key: &ObjectKey) {
+        locked(&self.state).ended.remove(key);
+    }
+
     /// Takes an object out because this process deleted or released it, or found it gone.
     pub(crate) fn removed(&self, key: &ObjectKey, uid: &str) {
         let mut state = locked(&self.state);
+        state.ended.remove(key);
         if state.objects.get(key).is_some_and(|entry| &*entry.uid == uid) {
             state.objects.remove(key);
         }
@@ -205,7 +243,8 @@ impl Index {
                 return Ok(());
             }
             if deleted {
-                let observation = gone(&mut state, key, &head);
+                let last = serde_json::from_slice(object)?;
+                let observation = gone(&mut state, key, &head, &last);
                 drop(state);
                 observation.into_iter().for_each(|observation| self.tell(observation));
                 return Ok(());
@@ -266,7 +305,7 @@ impl Index {
     /// Takes an object out that is not there any more, and says so.
     fn lost(&self, state: &mut State, key: &ObjectKey) {
         if let Some(entry) = state.objects.remove(key) {
-            self.tell(Observation::Deleted { key: key.clone(), unit: entry.unit, uid: entry.uid.into() });
+            self.tell(went(state, key, entry, None));
         }
         wake(state, key);
     }
@@ -329,14 +368,30 @@ fn of_kind<'s>(state: &'s State, gvk: &'s Gvk) -> impl Iterator<Item = ObjectKey
         .map(|(key, _)| key.clone())
 }
 
-fn gone(state: &mut State, key: &ObjectKey, head: &Head<'_>) -> Option<Observation> {
+fn gone(state: &mut State, key: &ObjectKey, head: &Head<'_>, last: &Value) -> Option<Observation> {
     let entry = state.objects.get(key)?;
     if *entry.uid != *head.meta.uid || is_older(&head.meta.version, &entry.resource_version) {
         return None;
     }
     let entry = state.objects.remove(key)?;
     wake(state, key);
-    Some(Observation::Deleted { key: key.clone(), unit: entry.unit, uid: entry.uid.into() })
+    Some(went(state, key, entry, Some(last)))
+}
+
+/// Says what it means that an object is gone, and keeps of it what has to be known if it went by itself.
+fn went(state: &mut State, key: &ObjectKey, entry: Entry, last: Option<&Value>) -> Observation {
+    let key = key.clone();
+    match judge(&entry, last) {
+        Some(ended) => {
+            let ending = ended.ending.clone();
+            state.ended.insert(key.clone(), ended);
+            Observation::Ended { key, unit: entry.unit, ending }
+        }
+        None => {
+            state.ended.remove(&key);
+            Observation::Deleted { key, unit: entry.unit, uid: entry.uid.into() }
+        }
+    }
 }
 
 fn wake(state: &mut State, key: &ObjectKey) {
@@ -408,7 +463,6 @@ impl Drop for Listening {
 mod tests {
     use super::*;
     use crate::entry::no_rules;
-    use plumb_manifest::Digest;
     use plumb_plan::MANIFEST_ANNOTATION;
     use plumb_unit::NodeKey;
     use serde_json::json;
@@ -512,6 +566,38 @@ mod tests {
         unstamped["metadata"]["labels"]["plumb.dev/unit"] = "0000000000000000".into();
         let told = bench.watched(&unstamped);
         assert!(matches!(&told[..], [Observation::Deleted { unit: Some(lost), .. }, ..] if *lost == UnitHash::of(&unit())), "{told:?}");
+    }
+
+    #[test]
+    fn a_job_that_goes_in_its_time_ended_and_one_that_goes_before_is_missed() {
+        let key = ObjectKey::new("batch", "Job", Some("a"), "x");
+        let gvk = Gvk::new("batch/v1", "Job");
+        let job = |version: u32, ttl: u64, deleted_at: Option<&str>| {
+            let mut job = object(version, "one");
+            (job["apiVersion"], job["kind"]) = ("batch/v1".into(), "Job".into());
+            job["spec"] = json!({"ttlSecondsAfterFinished": ttl});
+            job["status"] = json!({"conditions": [{"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}]});
+            job["metadata"]["deletionTimestamp"] = deleted_at.into();
+            job.to_string()
+        };
+        for (ttl, deleted_at, ended) in [
+            (60, Some("2026-01-01T00:01:00Z"), true),
+            (60, Some("2026-01-01T00:00:30Z"), false),
+            (60, None, true),
+            (1_000_000_000, None, false),
+        ] {
+            let mut bench = Bench::new();
+            bench.index.event(&gvk, &key, false, job(1, ttl, None).as_bytes()).expect("event");
+            assert!(matches!(bench.told()[..], [Observation::Finished { .. }, Observation::Appeared { .. }]));
+            bench.index.event(&gvk, &key, true, job(2, ttl, deleted_at).as_bytes()).expect("event");
+            let told = bench.told();
+            assert_eq!(matches!(told[..], [Observation::Ended { .. }]), ended, "{ttl} {deleted_at:?} {told:?}");
+            assert_eq!(bench.index.ended(&key).is_some(), ended);
+            // A list that lacks it tells as much.
+            bench.index.event(&gvk, &key, false, job(3, ttl, None).as_bytes()).expect("event");
+            bench.index.absent(&gvk, &BTreeSet::new(), "4");
+            assert_eq!(bench.index.ended(&key).is_some(), ttl == 60);
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use http::Method;
 use plumb_manifest::{Digest, ObjectKey};
 use plumb_plan::UnitHash;
-use plumb_unit::{Evidence, Inventory, InventoryItem, NodeKey, Revisions};
+use plumb_unit::{Ending, Evidence, Inventory, InventoryItem, NodeKey, Revisions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -94,6 +94,9 @@ struct Wired {
     evidence: Vec<(String, String)>,
     /// Group, kind, namespace, name, version, UID, manifest.
     items: Vec<WiredItem>,
+    /// Of objects that ended or may end by themselves: the item's place in the list, when, whether well, what it came to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ended: Vec<(usize, i64, bool, String)>,
 }
 
 #[derive(Deserialize)]
@@ -425,6 +428,10 @@ fn wired(record: &InventoryRecord) -> String {
             item.manifest.to_string(),
         )
     });
+    let ended = record.inventory.items.iter().enumerate().filter_map(|(at, item)| {
+        let ending = item.ended.as_ref()?;
+        Some((at, ending.at, ending.well, ending.message.clone()))
+    });
     let wired = Wired {
         form: FORM,
         unit: (record.unit.namespace.to_string(), record.unit.name.to_string()),
@@ -433,6 +440,7 @@ fn wired(record: &InventoryRecord) -> String {
         revisions: record.revisions.clone(),
         evidence: record.inventory.evidence.iter().map(|evidence| (evidence.source.clone(), evidence.commit.clone())).collect(),
         items: items.collect(),
+        ended: ended.collect(),
     };
     serde_json::to_string(&wired).unwrap_or_default()
 }
@@ -454,14 +462,16 @@ fn unwired(text: &str, installation: &str) -> Result<InventoryRecord, String> {
     }
     let items = wired.items.into_iter().map(|(group, kind, namespace, name, version, uid, manifest)| {
         let manifest = Digest::parse(&manifest).ok_or_else(|| format!("`{manifest}` is not a digest"))?;
-        Ok(InventoryItem { key: ObjectKey::new(&group, &kind, namespace.as_deref(), &name), version, uid, manifest })
+        Ok(InventoryItem { key: ObjectKey::new(&group, &kind, namespace.as_deref(), &name), version, uid, manifest, ended: None })
     });
+    let mut items = items.collect::<Result<Vec<_>, String>>()?;
+    for (at, when, well, message) in wired.ended {
+        let item = items.get_mut(at).ok_or_else(|| format!("it says that item {at} ended, and has no such"))?;
+        item.ended = Some(Ending { at: when, well, message });
+    }
     Ok(InventoryRecord {
         unit: NodeKey::unit(installation, &wired.unit.0, &wired.unit.1),
-        inventory: Inventory {
-            items: items.collect::<Result<_, String>>()?,
-            evidence: wired.evidence.into_iter().map(|(source, commit)| Evidence { source, commit }).collect(),
-        },
+        inventory: Inventory { items, evidence: wired.evidence.into_iter().map(|(source, commit)| Evidence { source, commit }).collect() },
         gates: wired.gates,
         revisions: wired.revisions,
         epoch: wired.epoch,
@@ -483,6 +493,7 @@ mod tests {
             version: "v1".into(),
             uid: None,
             manifest: Digest::of(b"x"),
+            ended: Some(Ending { at: 1_767_225_600, well: false, message: "it failed".into() }),
         });
         assert_eq!(unwired(&wired(&record), "main").expect("record"), record);
     }
@@ -494,6 +505,7 @@ mod tests {
             "{}",
             r#"{"form":2,"unit":["a","b"],"epoch":0,"items":[]}"#,
             r#"{"form":1,"unit":["a","b"],"epoch":0,"items":[["","ConfigMap","a","b","v1",null,"zz"]]}"#,
+            r#"{"form":1,"unit":["a","b"],"epoch":0,"items":[],"ended":[[0,1,true,""]]}"#,
         ] {
             assert!(unwired(text, "main").is_err(), "{text}");
         }

@@ -11,6 +11,7 @@ mod cluster;
 mod connect;
 mod delete;
 mod discovery;
+mod ended;
 mod entry;
 mod error;
 mod facts;

@@ -19,7 +19,9 @@ impl Cluster {
     pub fn health(&self, key: &ObjectKey) -> Health {
         let index = self.index();
         index.with(key, |entry| entry.map(crate::entry::Entry::health)).unwrap_or_else(|| {
-            if index.lists(key) {
+            if let Some(ended) = index.ended(key) {
+                crate::ended::health(&ended.ending)
+            } else if index.lists(key) {
                 Health::missing()
             } else {
                 Health { status: HealthStatus::Unknown, message: "its kind is not being watched".to_owned() }

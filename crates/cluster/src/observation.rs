@@ -2,6 +2,7 @@
 
 use plumb_manifest::{Gvk, ObjectKey};
 use plumb_plan::{FieldChange, Health, UnitHash};
+use plumb_unit::Ending;
 
 /// What a watch or a failed look-up has to tell.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +47,22 @@ pub enum Observation {
         unit: Option<UnitHash>,
         /// Its UID.
         uid: String,
+    },
+    /// An object has done what it was for, and may go by itself from some time on.
+    Finished {
+        /// What.
+        key: ObjectKey,
+        /// Whose.
+        unit: Option<UnitHash>,
+    },
+    /// An object is gone that was to go by itself: nothing is missing.
+    Ended {
+        /// What.
+        key: ObjectKey,
+        /// Whose it was.
+        unit: Option<UnitHash>,
+        /// What it came to.
+        ending: Ending,
     },
     /// Nobody took observations for so long that some were dropped: everything is to be judged again.
     Overflow,

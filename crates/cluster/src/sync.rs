@@ -327,7 +327,9 @@ impl<'a> Run<'a> {
         let done = outcome == Outcome::Done;
         let evidence = if done { &self.plan.inventory_after.evidence } else { &self.plan.inventory_before.evidence };
         let items = self.plan.inventory_before.items.iter().filter(|item| !left.contains(&item.key)).cloned().collect();
-        let now = with_uids(&Inventory { items, evidence: evidence.clone() }, &uids);
+        let mut now = with_uids(&Inventory { items, evidence: evidence.clone() }, &uids);
+        self.acting.cluster.note_endings(&self.plan.unit, &mut now);
+        left.iter().for_each(|key| self.acting.cluster.index().disowned(key));
         let written = record.clone();
         // UIDs alone are not worth a write: the watch knows them. Nor is a later evidence for the same objects: the earlier one is as true.
         // The next write takes both along.
@@ -381,7 +383,9 @@ fn with_uids(inventory: &Inventory, uids: &BTreeMap<ObjectKey, String>) -> Inven
 
 fn same_but_uids(one: &[InventoryItem], other: &[InventoryItem]) -> bool {
     one.len() == other.len()
-        && one.iter().zip(other).all(|(one, other)| one.key == other.key && one.version == other.version && one.manifest == other.manifest)
+        && one.iter().zip(other).all(|(one, other)| {
+            one.key == other.key && one.version == other.version && one.manifest == other.manifest && one.ended == other.ended
+        })
 }
 
 /// Returns a fence that always holds: for one-shot commands, which hold no lease.

@@ -127,7 +127,7 @@ impl Acting {
                 (None, Some(entry)) => settled_state(entry.health()),
                 (None, None) => State::Not(Health { status: HealthStatus::Missing, message: "it is not there".to_owned() }),
             });
-            return Ok((state, true));
+            return Ok((self.or_ended(object, state), true));
         }
         // The operator may not watch this kind: ask as the unit itself.
         let resource = self.cluster.resource(&object.gvk).await?;
@@ -139,7 +139,18 @@ impl Acting {
             (None, Some(live)) => settled_state(health(&live)),
             (None, None) => State::Not(Health { status: HealthStatus::Missing, message: "it is not there".to_owned() }),
         };
-        Ok((state, false))
+        Ok((self.or_ended(object, state), false))
+    }
+
+    /// What is not there because it ended by itself is not waited for.
+    fn or_ended(&self, object: &Awaited, state: State) -> State {
+        match state {
+            State::Not(health) if health.status == HealthStatus::Missing => match self.cluster.ended(&object.key) {
+                Some(ending) => settled_state(crate::ended::health(&ending)),
+                None => State::Not(health),
+            },
+            state => state,
+        }
     }
 
     /// Waits until each Service has a ready endpoint.

@@ -93,6 +93,13 @@ pub enum Live {
     Absent,
     /// It is there.
     Here(LiveFact),
+    /// It did what it was for and was taken away by its own controller, as expected ([`crate::finished`]): nothing is missing.
+    Ended {
+        /// The unit that its stamps named.
+        unit: UnitHash,
+        /// The manifest that it was made from.
+        manifest: Digest,
+    },
     /// The kind is not being watched, or not yet.
     Unknown,
 }

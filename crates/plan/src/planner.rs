@@ -48,9 +48,9 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
 /// Decides about each wanted object.
 fn applies(input: &PlanInput<'_>) -> (Vec<Operation>, Vec<Hold>) {
     let (mut operations, mut holds) = (Vec::new(), Vec::new());
-    let owned: BTreeSet<&ObjectKey> = input.inventory.items.iter().map(|item| &item.key).collect();
+    let owned: BTreeMap<&ObjectKey, &InventoryItem> = input.inventory.items.iter().map(|item| (&item.key, item)).collect();
     for manifest in wanted(input).into_values() {
-        match apply(input, manifest, owned.contains(&manifest.key)) {
+        match apply(input, manifest, owned.get(&manifest.key).copied()) {
             Ok(operation) => operations.push(operation),
             Err(owner) => {
                 let reason =
@@ -77,11 +77,15 @@ fn wanted<'a>(input: &PlanInput<'a>) -> BTreeMap<&'a ObjectKey, &'a Arc<Manifest
     wanted
 }
 
-/// Returns the operation for a wanted object, or the claim that forbids it. `owned`: the inventory names it.
-fn apply(input: &PlanInput<'_>, manifest: &Arc<Manifest>, owned: bool) -> Result<Operation, Claim> {
+/// Returns the operation for a wanted object, or the claim that forbids it. `item`: what the inventory says of it.
+fn apply(input: &PlanInput<'_>, manifest: &Arc<Manifest>, item: Option<&InventoryItem>) -> Result<Operation, Claim> {
     let key = &manifest.key;
     let live = input.live.live(key);
     let with = |mode| Operation::Apply { manifest: manifest.clone(), mode };
+    if item.is_some_and(|item| stands_ended(input, manifest, item, &live)) {
+        return Ok(Operation::Keep(manifest.clone()));
+    }
+    let owned = item.is_some();
     if let Live::Here(fact) = &live
         && fact.unit == Some(UnitHash::of(input.unit))
         && owned
@@ -108,6 +112,16 @@ fn apply(input: &PlanInput<'_>, manifest: &Arc<Manifest>, owned: bool) -> Result
         Some(claim) if claim.wants != Wants::No => Err(claim),
         // Its unit let it go, or is gone and has forgotten it already.
         Some(_) | None => Ok(with(ApplyMode::TakeOver(stamp))),
+    }
+}
+
+/// Whether an owned object ended by itself and stands for its manifest: to apply it would be to run it again. While it cannot be told whether
+/// it is there, the word of the inventory is enough.
+fn stands_ended(input: &PlanInput<'_>, manifest: &Manifest, item: &InventoryItem, live: &Live) -> bool {
+    match live {
+        Live::Ended { unit, manifest: of } => *unit == UnitHash::of(input.unit) && *of == manifest.digest,
+        Live::Unknown => item.ended.is_some() && item.manifest == manifest.digest,
+        Live::Here(_) | Live::Absent => false,
     }
 }
 
@@ -266,6 +280,7 @@ fn digest(input: &PlanInput<'_>, operations: &[Operation], gone: &Gone) -> Diges
         let version = match input.live.live(operation.key()) {
             Live::Here(fact) => format!("{} {}", fact.uid, fact.approval_version()),
             Live::Absent => "absent".to_owned(),
+            Live::Ended { .. } => "ended".to_owned(),
             Live::Unknown => "unknown".to_owned(),
         };
         parts.extend([word.to_vec(), key_bytes(operation.key()), rest, version.into_bytes()]);
@@ -282,9 +297,11 @@ fn inventories(input: &PlanInput<'_>, operations: &[Operation], gone: &Gone) -> 
     let mut items: BTreeMap<ObjectKey, InventoryItem> = input.inventory.items.iter().map(|item| (item.key.clone(), item.clone())).collect();
     for operation in operations {
         let (Operation::Apply { manifest, .. } | Operation::Keep(manifest)) = operation else { continue };
-        let uid = uid(input.live.live(&manifest.key)).or_else(|| items.get(&manifest.key)?.uid.clone());
-        let item = InventoryItem { key: manifest.key.clone(), version: manifest.gvk.version.to_string(), uid, manifest: manifest.digest };
-        items.insert(manifest.key.clone(), item);
+        let known = items.get(&manifest.key);
+        let uid = uid(input.live.live(&manifest.key)).or_else(|| known?.uid.clone());
+        let ended = known.filter(|item| item.manifest == manifest.digest).and_then(|item| item.ended.clone());
+        let (key, version) = (manifest.key.clone(), manifest.gvk.version.to_string());
+        items.insert(key.clone(), InventoryItem { key, version, uid, manifest: manifest.digest, ended });
     }
     let known = |evidence: &Vec<Evidence>| if evidence.is_empty() { input.build.evidence.clone() } else { evidence.clone() };
     let before = Inventory { items: items.values().cloned().collect(), evidence: known(&input.inventory.evidence) };

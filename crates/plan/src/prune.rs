@@ -104,7 +104,7 @@ pub(crate) fn dropped(unit: &NodeKey, key: &ObjectKey, live: Live, others: &dyn 
     }
     match live {
         Live::Unknown => Dropped::Unknown,
-        Live::Absent => Dropped::Forget(Forgotten::Gone),
+        Live::Absent | Live::Ended { .. } => Dropped::Forget(Forgotten::Gone),
         Live::Here(fact) if fact.unit == Some(UnitHash::of(unit)) => {
             if fact.prune_disabled {
                 Dropped::Release

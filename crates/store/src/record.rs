@@ -39,6 +39,8 @@ pub enum Trigger {
     },
     /// The process started.
     Start,
+    /// Nothing was synced: objects ended by themselves, as a Job with a `ttlSecondsAfterFinished` does.
+    Ended,
 }
 
 /// How a sync ended.
@@ -156,6 +158,8 @@ pub enum ObjectOutcome {
     Failed,
     /// It was not tried.
     Skipped,
+    /// It ended by itself, as expected, and is not missed; `message` says what it came to.
+    Ended,
 }
 
 /// One object of a sync.
@@ -199,6 +203,11 @@ impl ObjectEntry {
             result,
             message,
         }
+    }
+
+    /// Takes an object that ended by itself.
+    pub fn ended(key: &ObjectKey, message: &str) -> Self {
+        Self { result: ObjectOutcome::Ended, message: Some(message.to_owned()), ..Self::of(key, &ObjectResult::Unchanged) }
     }
 
     fn changed(&self) -> bool {

@@ -22,6 +22,19 @@ pub struct InventoryItem {
     pub uid: Option<String>,
     /// Hash of the manifest last applied or about to be.
     pub manifest: Digest,
+    /// That it has done what it was for and may go by itself, once that was seen.
+    pub ended: Option<Ending>,
+}
+
+/// How an object ended that its own controller takes away, as a Job with `ttlSecondsAfterFinished`: gone, it stands for its manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// From when on it may go: seconds since 1970, by the server's clock.
+    pub at: i64,
+    /// Whether it ended well.
+    pub well: bool,
+    /// What it came to, for people; may be empty.
+    pub message: String,
 }
 
 /// What a unit owns at its target.

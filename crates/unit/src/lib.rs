@@ -7,7 +7,7 @@ mod policy;
 mod source;
 mod unit;
 
-pub use inventory::{Evidence, Inventory, InventoryItem};
+pub use inventory::{Ending, Evidence, Inventory, InventoryItem};
 pub use key::{NodeKey, NodeKind};
 pub use policy::{Drift, FieldEffect, FieldRule, FieldScope, OnDelete, Policy, SyncMode};
 pub use source::{CommitInfo, Credentials, GitRef, GitSource, Revision, Revisions, SecretRef};

@@ -219,6 +219,7 @@ pub(super) mod fixtures {
             version: "v1".to_owned(),
             uid: Some(uid.to_owned()),
             manifest: Digest([0; 16]),
+            ended: None,
         };
         let target = Target { cluster: "".into(), namespace: Some("shop".into()), create_namespace: false, service_account: None };
         let unit = Unit {

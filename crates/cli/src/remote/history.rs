@@ -95,6 +95,7 @@ fn trigger(trigger: &Trigger) -> String {
         Trigger::Drift => "drift".to_owned(),
         Trigger::Interval => "interval".to_owned(),
         Trigger::Start => "start".to_owned(),
+        Trigger::Ended => "ended by itself".to_owned(),
         Trigger::Request { by, .. } => format!("request of {by}"),
         Trigger::Dependency { unit } => format!("{unit} became ready"),
     };

@@ -18,6 +18,7 @@ fn record(bed: &Bed, items: usize) -> InventoryRecord {
             version: "v1".to_owned(),
             uid: Some("0f8fad5b-d9cb-469f-a165-70867728950e".to_owned()),
             manifest: Digest::of(&at.to_le_bytes()),
+            ended: None,
         })
         .collect();
     record

@@ -9,7 +9,7 @@ use plumb_store::{
     AuditRecord, BuildRecord, DriftEntry, ObjectEntry, ObjectOutcome, PhaseEntry, PlanSummary, Store, SyncId, SyncOutcome, SyncRecord,
     Trigger,
 };
-use plumb_unit::{CommitInfo, NodeKey, Revisions};
+use plumb_unit::{CommitInfo, Ending, NodeKey, Revisions};
 use serde_json::{Value, json};
 
 use super::Shared;
@@ -85,6 +85,36 @@ pub(crate) fn record(shared: &Shared, node: NodeKey, entry: Entry) {
         }
         Entry::Removed => audit(shared, Some(node), "plumb", "removed", None, None, Value::Null),
     }
+}
+
+/// Writes down that objects ended by themselves, as a line of its own: no sync did it.
+pub(crate) fn ended(shared: &Shared, unit: NodeKey, ended: &[(ObjectKey, Ending)]) {
+    let now = now_ms();
+    let says = |ending: &Ending| {
+        let how = if ending.well { "ended by itself" } else { "failed, and was taken away after its time" };
+        if ending.message.is_empty() { how.to_owned() } else { format!("{how}: {}", ending.message) }
+    };
+    let failed: Vec<String> =
+        ended.iter().filter(|(_, ending)| !ending.well).map(|(key, ending)| format!("{key} {}", says(ending))).collect();
+    let revisions = shared.units.read(&unit, |memory| memory.record.revisions.clone()).unwrap_or_default();
+    let record = SyncRecord {
+        id: SyncId::new(now),
+        commit: commit_of(shared, &unit, &revisions),
+        revisions,
+        trigger: Trigger::Ended,
+        plan: PlanSummary::default(),
+        objects: ended.iter().map(|(key, ending)| ObjectEntry::ended(key, &says(ending))).collect(),
+        drift: Vec::new(),
+        phases: Vec::new(),
+        outcome: if failed.is_empty() { SyncOutcome::Succeeded } else { SyncOutcome::Failed },
+        error: (!failed.is_empty()).then(|| failed.join("\n")),
+        started_ms: now,
+        ended_ms: now,
+        build: BuildRecord::NotKept { reason: "nothing was synced".to_owned() },
+        unit,
+    };
+    tracing::info!(unit = %record.unit, objects = ended.len(), "ended by themselves, as expected");
+    shared.history.store.record_sync(record);
 }
 
 /// Tells of a sync in the process's own log: one line each, the history has the rest.

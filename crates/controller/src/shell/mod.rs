@@ -2,6 +2,7 @@
 //! Must not decide: which unit goes next, what is tried again and when is the core's business.
 
 mod builds;
+mod endings;
 mod history;
 mod keep;
 mod plans;

@@ -22,7 +22,7 @@ use crate::core::{Class, End, Event, Failure, HoldHead, Kept, Settled, Stage, Sy
 /// Operations of one unit under way at once.
 const CONCURRENCY: usize = 16;
 /// How long to wait before a record that could not be written is tried again.
-const KEEP_RETRY: Duration = Duration::from_secs(2);
+pub(crate) const KEEP_RETRY: Duration = Duration::from_secs(2);
 
 /// Carries a plan out; ends in [`Event::Finished`].
 pub(crate) async fn sync(shared: Arc<Shared>, order: SyncOrder, stop: CancellationToken) {
@@ -287,14 +287,16 @@ pub(crate) async fn keep(shared: Arc<Shared>, node: NodeKey, kept: Kept) {
     }
 }
 
-async fn write(shared: &Arc<Shared>, node: &NodeKey) -> Result<(), String> {
+/// Writes a unit's record as it is known now. A unit that owns nothing yet and has no gate has none.
+pub(crate) async fn write(shared: &Arc<Shared>, node: &NodeKey) -> Result<(), String> {
     let Some(target) = targets::of(shared, node) else { return Err("its cluster does not answer".to_owned()) };
     let record_lock = shared.units.with(node, |memory| Arc::clone(&memory.record_lock));
     let _writing = record_lock.lock().await;
     let (record, trivial) = shared
         .units
         .read(node, |memory| {
-            let record = InventoryRecord { gates: memory.beside.write(), ..memory.record.clone() };
+            let mut record = InventoryRecord { gates: memory.beside.write(), ..memory.record.clone() };
+            target.cluster.note_endings(node, &mut record.inventory);
             let trivial =
                 memory.beside.kept == Kept::default() && memory.record.inventory.items.is_empty() && memory.record.gates.is_null();
             (record, trivial)
@@ -304,7 +306,10 @@ async fn write(shared: &Arc<Shared>, node: &NodeKey) -> Result<(), String> {
         return Ok(());
     }
     target.inventories.write(&record, None).await.map_err(|error| error.to_string())?;
-    shared.units.with(node, |memory| memory.record.gates = record.gates);
+    shared.units.with(node, |memory| {
+        memory.record.gates = record.gates;
+        target.cluster.note_endings(node, &mut memory.record.inventory);
+    });
     Ok(())
 }
 

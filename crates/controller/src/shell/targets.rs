@@ -193,6 +193,9 @@ async fn restore(shared: &Arc<Shared>, target: &Arc<Target>) {
                         "the inventory in ConfigMap {map} cannot be read, its unit prunes nothing: {reason}"
                     );
                 }
+                for record in &loaded.records {
+                    target.cluster.recall_endings(&record.unit, &record.inventory);
+                }
                 let kinds: Vec<Gvk> = loaded.records.iter().flat_map(kinds).collect();
                 target.cluster.watch(kinds.iter().cloned());
                 // Until a kind's first list is in, nothing is known of its objects; a kind that cannot be listed says so by itself.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use plumb_cluster::{Adoption, InventoryRecord};
 use plumb_manifest::{Digest, Manifest, ObjectKey};
 use plumb_plan::{Claim, FieldChange, Operation, Others, Plan, UnitHash, Wants};
-use plumb_unit::{NodeKey, Revisions};
+use plumb_unit::{Ending, NodeKey, Revisions};
 use plumb_world::FileTable;
 
 use super::keep::Beside;
@@ -96,6 +96,10 @@ pub(crate) struct Memory {
     pub(crate) held: Option<Held>,
     /// Fields that are not what they were settled as.
     pub(crate) drift: BTreeMap<ObjectKey, Vec<FieldChange>>,
+    /// Objects that ended by themselves and of which the history does not tell yet.
+    pub(crate) ended: Vec<(ObjectKey, Ending)>,
+    /// Whether somebody is about to write down what is known of ends.
+    pub(crate) noting: bool,
     /// Reverts of the same path, counted.
     pub(crate) contests: plumb_plan::Contests,
     /// The newest build's errors and warnings, for people.
@@ -116,6 +120,8 @@ impl Memory {
             recorded: None,
             held: None,
             drift: BTreeMap::new(),
+            ended: Vec::new(),
+            noting: false,
             contests: plumb_plan::Contests::default(),
             report: None,
         }
@@ -124,6 +130,11 @@ impl Memory {
     /// Returns the name of the cluster it lives in.
     pub(crate) fn target(&self) -> Option<Arc<str>> {
         self.node.as_ref().map(|node| Arc::clone(&node.unit.target.cluster))
+    }
+
+    /// Returns whether an object is this unit's, or is about to be: a first sync's objects are in no record before it has ended.
+    pub(crate) fn has_to_do_with(&self, key: &ObjectKey) -> bool {
+        self.owns(key) || self.wants.as_ref().is_some_and(|wants| wants.contains(key))
     }
 
     /// Returns whether the inventory names an object.
@@ -156,6 +167,11 @@ impl Units {
             names.insert(UnitHash::of(unit), unit.clone());
             Memory::new(unit)
         }))
+    }
+
+    /// Reads or changes what is remembered of a unit, if anything is.
+    pub(crate) fn known<T>(&self, unit: &NodeKey, change: impl FnOnce(&mut Memory) -> T) -> Option<T> {
+        self.state().units.get_mut(unit).map(change)
     }
 
     /// Reads what is remembered of a unit, if anything is.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use plumb_cluster::Observation as Seen;
 use plumb_manifest::{FieldPath, ObjectKey};
 use plumb_plan::{FieldChange, HealthStatus, UnitHash};
-use plumb_unit::NodeKey;
+use plumb_unit::{Ending, NodeKey};
 
-use super::Shared;
 use super::targets::Target;
 use super::units::Memory;
+use super::{Shared, endings};
 use crate::clock::now_ms;
 use crate::core::{DriftSeen, Event, Observation};
 
@@ -25,6 +25,8 @@ pub(crate) fn observed(shared: &Arc<Shared>, target: &Target, seen: Seen) {
         Seen::Deleted { key, unit, .. } => about(shared, target, unit, &key, |memory| {
             memory.drift.insert(key.clone(), vec![vanished()]);
         }),
+        Seen::Finished { key, unit } => ends(shared, target, unit, &key, None),
+        Seen::Ended { key, unit, ending } => ends(shared, target, unit, &key, Some(ending)),
         Seen::Restored { key, unit } => about(shared, target, unit, &key, |memory| {
             memory.drift.remove(&key);
         }),
@@ -45,6 +47,24 @@ pub(crate) fn observed(shared: &Arc<Shared>, target: &Target, seen: Seen) {
             target.cluster.reread();
         }
     }
+}
+
+/// Notes that an object may go by itself, or went: the record at the target has to say so before a restart can ask for it.
+fn ends(shared: &Arc<Shared>, target: &Target, unit: Option<UnitHash>, key: &ObjectKey, went: Option<Ending>) {
+    let Some(node) = unit.and_then(|unit| shared.units.named(unit)) else { return };
+    let begins = shared.units.with(&node, |memory| {
+        let here = memory.lives_in.as_ref().is_none_or(|name| *name == target.name);
+        if !here || !memory.has_to_do_with(key) {
+            return false;
+        }
+        memory.drift.remove(key);
+        memory.ended.extend(went.map(|ending| (key.clone(), ending)));
+        !std::mem::replace(&mut memory.noting, true)
+    });
+    if begins {
+        tokio::spawn(endings::note(Arc::clone(shared), node.clone()));
+    }
+    report(shared, target, &node);
 }
 
 /// The stamp is believed only where the unit's record names the object.

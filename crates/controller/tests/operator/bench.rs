@@ -259,6 +259,15 @@ impl Bench {
         }
     }
 
+    /// Waits for a condition while no operator runs.
+    pub(crate) fn until_plainly(&self, what: &str, mut condition: impl FnMut() -> bool) {
+        let begun = Instant::now();
+        while !condition() {
+            assert!(begun.elapsed() <= LIMIT, "waited in vain: {what}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     /// Waits until a unit is at the newest commit and healthy.
     pub(crate) fn until_synced(&self, name: &str) {
         let head = self.repo.head().unwrap();

@@ -7,6 +7,7 @@ mod adoption;
 mod apiserver;
 mod bench;
 mod chain;
+mod endings;
 mod mistakes;
 mod moves;
 mod onepass;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod drift;
+mod endings;
 mod health;
 mod holds;
 mod invariants;

@@ -64,6 +64,7 @@ impl Set {
             version: manifest.gvk.version.to_string(),
             uid: None,
             manifest: manifest.digest,
+            ended: None,
         });
         self.inventory.items.sort_by(|a, b| a.key.cmp(&b.key));
         self.live.insert(key.clone(), Live::Here(fact(&self.unit, &key, manifest.digest)));
