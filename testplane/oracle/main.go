@@ -11,7 +11,9 @@ import (
 
 var commands = map[string]func(*flag.FlagSet, []string) error{
 	"drift-probe": driftProbe,
+	"fault-proxy": faultProxy,
 	"git-http":    gitHTTP,
+	"mutator":     mutator,
 	"pki":         pki,
 	"pki-client":  pkiClient,
 	"raw-apply":   rawApply,
@@ -22,7 +24,7 @@ var commands = map[string]func(*flag.FlagSet, []string) error{
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: oracle drift-probe|git-http|pki|pki-client|raw-apply|tied|yaml2json|yaml-bench [ARGUMENT...]")
+		fmt.Fprintln(os.Stderr, "usage: oracle drift-probe|fault-proxy|git-http|mutator|pki|pki-client|raw-apply|tied|yaml2json|yaml-bench [ARGUMENT...]")
 		os.Exit(2)
 	}
 	name := os.Args[1]

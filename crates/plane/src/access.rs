@@ -173,6 +173,16 @@ impl Access {
         self.write_kubeconfig(&format!("{namespace}.{name}"), &authority, &json!({"token": token.trim()}))
     }
 
+    /// Makes a kubeconfig of the administrator that goes another way, as through a proxy.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn kubeconfig_through(&self, server: &str, name: &str) -> Result<PathBuf, StartError> {
+        let authority = self.authority_data()?;
+        self.write_kubeconfig_to(server, name, &authority, &json!({"token": self.record.token}))
+    }
+
     pub(crate) fn write_admin_kubeconfig(&self) -> Result<(), StartError> {
         let authority = self.authority_data()?;
         self.write_kubeconfig("admin", &authority, &json!({"token": self.record.token})).map(drop)
@@ -227,7 +237,7 @@ impl Access {
 
     /// Returns the authority's certificate as a kubeconfig holds it: it comes with any
     /// identity, here with nobody's.
-    fn authority_data(&self) -> Result<String, CommandError> {
+    pub(crate) fn authority_data(&self) -> Result<String, CommandError> {
         self.identity("nobody", &[]).map(|identity| identity.authority)
     }
 
@@ -240,12 +250,16 @@ impl Access {
     }
 
     fn write_kubeconfig(&self, user: &str, authority: &str, user_data: &Value) -> Result<PathBuf, StartError> {
+        self.write_kubeconfig_to(&self.server(), user, authority, user_data)
+    }
+
+    fn write_kubeconfig_to(&self, server: &str, user: &str, authority: &str, user_data: &Value) -> Result<PathBuf, StartError> {
         let context = &self.record.context;
         let config = json!({
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": context,
-            "clusters": [{"name": context, "cluster": {"server": self.server(), "certificate-authority-data": authority}}],
+            "clusters": [{"name": context, "cluster": {"server": server, "certificate-authority-data": authority}}],
             "users": [{"name": user, "user": user_data}],
             "contexts": [{"name": context, "context": {"cluster": context, "user": user}}],
         });

@@ -15,8 +15,21 @@ use crate::run::POLL;
 
 /// How long a server that was asked to end may take before it is killed.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a server may take until it listens.
+const LISTEN: Duration = Duration::from_secs(20);
 /// How much of a log's end an error shows.
 const SHOWN_BYTES: u64 = 2000;
+
+/// Why a server does not listen.
+pub(crate) enum NotListening {
+    /// Its log cannot be written, or it cannot be started.
+    File(io::Error),
+    /// It ended, or did not say in time that it listens.
+    Silent {
+        /// The end of its log.
+        log: String,
+    },
+}
 
 /// A server that was started here.
 ///
@@ -38,6 +51,22 @@ impl Child {
         let err = out.try_clone()?;
         let process = command.stdin(Stdio::piped()).stdout(out).stderr(err).process_group(0).spawn()?;
         Ok(Self { process, log: log.to_owned(), paused: false })
+    }
+
+    /// Starts a server and waits until it tells in its log that it listens. A connection would not prove it: somebody else's server may be the
+    /// one that answers.
+    pub(crate) fn start_listening(command: &mut Command, log: &Path, told: &str) -> Result<Self, NotListening> {
+        // What an earlier one told does not count.
+        fs::write(log, "").map_err(NotListening::File)?;
+        let mut child = Self::start(command, log).map_err(NotListening::File)?;
+        let deadline = Instant::now() + LISTEN;
+        while !fs::read_to_string(log).is_ok_and(|log| log.contains(told)) {
+            if child.ended() || Instant::now() >= deadline {
+                return Err(NotListening::Silent { log: child.log_end() });
+            }
+            thread::sleep(POLL);
+        }
+        Ok(child)
     }
 
     pub(crate) fn id(&self) -> u32 {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use plumb_plane::git::{HttpOptions, HttpServer, Notify, Repo, SshServer};
-use plumb_plane::{CommandError, Options, Part, Plane, Tools, YamlOracle, process_exists};
+use plumb_plane::{CommandError, Fault, FaultyProxy, Mutator, Options, Part, Plane, Tools, YamlOracle, process_exists};
+use serde_json::json;
 
 /// Waits for what a machine does in its own time, and gives up.
 fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
@@ -50,6 +51,70 @@ spec:
   - metadata: {name: data}
     spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 ";
+
+#[test]
+fn a_proxy_does_what_it_is_told_and_nothing_else() {
+    let plane = Plane::shared().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let proxy = FaultyProxy::start(plane, folder.path()).unwrap();
+    let kubeconfig = proxy.kubeconfig().display().to_string();
+    let get = |what: &str| plane.kubectl(&["--kubeconfig", &kubeconfig, "get", "--raw", what]);
+    let (namespaces, version) = ("/api/v1/namespaces", "/version");
+    assert_eq!(get(version).unwrap(), plane.kubectl(&["get", "--raw", version]).unwrap());
+
+    proxy.strike(&[Fault::status("^/api/", 500).methods(&["GET"]).times(1)]).unwrap();
+    assert!(get(namespaces).unwrap_err().stderr().contains("injected by a test"));
+    get(namespaces).unwrap();
+    proxy.strike(&[Fault::truncate("^/api/", 100)]).unwrap();
+    assert!(get(namespaces).unwrap_err().stderr().contains("unexpected EOF"));
+    get(version).unwrap();
+    proxy.strike(&[Fault::hangup("^/version")]).unwrap();
+    assert!(get(version).unwrap_err().stderr().contains("EOF"));
+    proxy.strike(&[Fault::expired("watch=true")]).unwrap();
+    assert!(get(&format!("{namespaces}?watch=true")).unwrap().contains(r#""reason":"Expired""#));
+    proxy.strike(&[Fault::delay("^/version", Duration::from_millis(300))]).unwrap();
+    let begun = Instant::now();
+    get(version).unwrap();
+    assert!(begun.elapsed() >= Duration::from_millis(300));
+    proxy.strike(&[]).unwrap();
+
+    proxy.refuse(true).unwrap();
+    assert!(get(version).unwrap_err().stderr().contains("refused"));
+    proxy.refuse(false).unwrap();
+    get(version).unwrap();
+    proxy.limit(2).unwrap();
+    let seen = proxy.requests().unwrap().len();
+    let begun = Instant::now();
+    // kubectl waits as it is told to and asks again.
+    (0..4).for_each(|_| drop(get(version).unwrap()));
+    let requests = proxy.requests().unwrap().split_off(seen);
+    assert_eq!(requests.iter().filter(|request| request.status == 200).count(), 4);
+    assert!(requests.iter().any(|request| request.status == 429 && request.fault) && begun.elapsed() >= Duration::from_millis(900));
+    assert!(proxy.strike(&[Fault::status("(", 500)]).is_err());
+}
+
+#[test]
+fn a_webhook_changes_what_it_is_asked_about() {
+    let plane = Plane::shared().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mutator = Mutator::start(plane, folder.path()).unwrap();
+    let namespace = plane.namespace("mutated").unwrap();
+    let name = namespace.name().to_owned();
+    let url = mutator.url(&json!([{"op": "add", "path": "/data", "value": {"by": "webhook"}}]));
+    let configuration = json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration", "metadata": {"name": name},
+        "webhooks": [{"name": "mutated.example.com", "admissionReviewVersions": ["v1"], "sideEffects": "None",
+            "clientConfig": {"url": url, "caBundle": mutator.authority()},
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}},
+            "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}]}]});
+    namespace.apply(&configuration.to_string()).unwrap();
+    eventually("the webhook is called", || {
+        namespace
+            .kubectl(&["create", "configmap", "text", "--from-literal=by=hand", "--dry-run=server", "-o", "json"])
+            .unwrap()
+            .contains("webhook")
+    });
+    plane.kubectl(&["delete", "mutatingwebhookconfiguration", &name]).unwrap();
+}
 
 #[test]
 fn users_have_the_rights_they_were_given() {

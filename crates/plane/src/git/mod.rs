@@ -20,21 +20,19 @@ mod ssh;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
-use std::{env, fs, io, thread};
+use std::time::Duration;
+use std::{env, io};
 
 pub use http::{GitRequest, HttpOptions, HttpServer, Notify};
 pub use repo::Repo;
 pub use ssh::SshServer;
 
-use crate::child::Child;
-use crate::run::{self, CommandError, POLL};
+use crate::child::{Child, NotListening};
+use crate::run::{self, CommandError};
 use crate::tools::ToolsError;
 
 /// How long one command of Git may take.
 const GIT: Duration = Duration::from_secs(120);
-/// How long a server may take until it listens.
-const LISTEN: Duration = Duration::from_secs(20);
 /// The branch that repositories start with.
 pub const BRANCH: &str = "main";
 
@@ -100,20 +98,12 @@ fn create_bare(root: &Path, name: &str) -> Result<(), GitError> {
     Ok(())
 }
 
-/// Starts a server and waits until it tells in its log that it listens. A connection would
-/// not prove it: somebody else's server may be the one that answers.
+/// Starts a server and waits until it tells that it listens.
 fn start_listening(command: &mut Command, log: &Path, told: &str) -> Result<Child, GitError> {
-    // What an earlier one told does not count.
-    fs::write(log, "").map_err(GitError::file(log))?;
-    let mut child = Child::start(command, log).map_err(GitError::file(log))?;
-    let deadline = Instant::now() + LISTEN;
-    while !fs::read_to_string(log).is_ok_and(|log| log.contains(told)) {
-        if child.ended() || Instant::now() >= deadline {
-            return Err(GitError::NotListening { log: child.log_end() });
-        }
-        thread::sleep(POLL);
-    }
-    Ok(child)
+    Child::start_listening(command, log, told).map_err(|error| match error {
+        NotListening::File(source) => GitError::File { path: log.to_owned(), source },
+        NotListening::Silent { log } => GitError::NotListening { log },
+    })
 }
 
 /// Returns `name` as a bare repository's folder is called.
