@@ -89,6 +89,8 @@ impl Acting {
     pub(crate) async fn apply(&self, order: &Apply<'_>) -> Result<Ended, ClusterError> {
         let key = &order.manifest.key;
         let resource = self.cluster.resource(&order.manifest.gvk).await?;
+        // What it is settled as from now on rests on the kind's definition as it is now.
+        self.cluster.premises().used(&self.cluster, &order.manifest.gvk);
         let path = resource.object(key)?;
         let manager = UnitHash::of(order.unit).manager();
         let _flight = self.cluster.index().flight(key);

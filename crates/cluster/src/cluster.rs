@@ -17,6 +17,7 @@ use crate::index::Index;
 use crate::inventory::ensure_namespace;
 use crate::locked;
 use crate::observe::Watches;
+use crate::premises::Premises;
 use crate::resource::Resource;
 use crate::wire::{ActAs, Call, Reach, RequestCounts, Wire};
 
@@ -29,12 +30,13 @@ pub struct Cluster {
 struct Inner {
     wire: Arc<Wire>,
     installation: Arc<str>,
-    discovery: Discovery,
+    discovery: Arc<Discovery>,
     /// The UID of `kube-system` when it was registered, and another one if that answers now.
     identity: Mutex<(String, Option<String>)>,
     impersonates_already: bool,
     index: Arc<Index>,
     watches: Watches,
+    premises: Arc<Premises>,
     /// How often the server had ceased to answer when its identity was last asked for.
     verified: AtomicU64,
 }
@@ -63,10 +65,11 @@ impl Cluster {
         let inner = Inner {
             wire,
             installation: options.installation,
-            discovery: Discovery::default(),
+            discovery: Arc::default(),
             identity: Mutex::new((expected, other)),
             impersonates_already: connected.impersonates_already,
             watches: Watches::default(),
+            premises: Arc::default(),
             index,
             verified: AtomicU64::new(0),
         };
@@ -191,7 +194,7 @@ impl Cluster {
         &self.inner.wire
     }
 
-    pub(crate) fn discovery(&self) -> &Discovery {
+    pub(crate) fn discovery(&self) -> &Arc<Discovery> {
         &self.inner.discovery
     }
 
@@ -201,6 +204,10 @@ impl Cluster {
 
     pub(crate) fn watches(&self) -> &Watches {
         &self.inner.watches
+    }
+
+    pub(crate) fn premises(&self) -> &Arc<Premises> {
+        &self.inner.premises
     }
 }
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use plumb_manifest::Gvk;
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::error::ClusterError;
@@ -28,6 +29,8 @@ type Kinds = BTreeMap<(Arc<str>, Arc<str>), Vec<Resource>>;
 #[derive(Default)]
 pub(crate) struct Discovery {
     table: Mutex<Table>,
+    /// Told whenever a kind may be known that was not before.
+    more: watch::Sender<()>,
     asking: tokio::sync::Mutex<()>,
 }
 
@@ -46,6 +49,16 @@ impl Discovery {
     pub(crate) fn known(&self, gvk: &Gvk) -> Option<Resource> {
         let table = locked(&self.table);
         find(&table.kinds, gvk).or_else(|| find(&table.learned, gvk)).cloned()
+    }
+
+    /// Waits until the kind is in the table. Asks nobody: whoever needs a kind does.
+    pub(crate) async fn wait_for(&self, gvk: &Gvk) {
+        let mut more = self.more.subscribe();
+        while self.known(gvk).is_none() {
+            if more.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
     }
 
     /// Returns the kind at the version that the server prefers.
@@ -99,6 +112,8 @@ impl Discovery {
         table.kinds = kinds;
         table.stale = stale;
         table.read_at = Some(Instant::now());
+        drop(table);
+        self.more.send_replace(());
         Ok(())
     }
 
@@ -112,6 +127,8 @@ impl Discovery {
             versions.retain(|known| known.gvk != resource.gvk);
             versions.push(resource);
         }
+        drop(table);
+        self.more.send_replace(());
         kinds
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use plumb_manifest::{Digest, Gvk, ObjectKey};
 use plumb_plan::{
-    FieldChange, Health, HealthStatus, MANIFEST_ANNOTATION, ObjectRules, Redactor, Settled, UnitHash, applied_fields, drift, health,
+    FieldChange, Health, HealthStatus, MANIFEST_ANNOTATION, ObjectRules, Redactor, Settled, UnitHash, applied_fields, drift, health, keeps,
     read_stamps,
 };
 use plumb_unit::Ending;
@@ -56,6 +56,10 @@ pub(crate) struct Entry {
     pub(crate) scaled: bool,
     /// Where the live object is not as settled; empty most of the time.
     pub(crate) drift: Box<[FieldChange]>,
+    /// Whether others own some of the fields that drifted. If not, the server changed them by itself: by admission, or by what defines the kind.
+    pub(crate) by_others: bool,
+    /// Whether what its values were settled on has changed since.
+    pub(crate) void: bool,
     pub(crate) generation: Option<i64>,
     /// Whether our entry covers the manifest that the stamp names.
     pub(crate) covers: Covers,
@@ -147,12 +151,19 @@ impl Entry {
             if standing.scaled {
                 changes.retain(|change| !is_replicas(change));
             }
+            let by_server = |change: &FieldChange| keeps(live, &change.path, &manager);
+            if standing.void {
+                changes.retain(|change| !by_server(change));
+            }
+            let by_others = !changes.iter().all(by_server);
             return Entry {
                 version,
                 settled: Some(settled.clone()),
                 rules: standing.rules.clone(),
                 scaled: standing.scaled,
                 drift: changes.into(),
+                by_others,
+                void: standing.void,
                 covers: standing.covers.clone(),
                 ..plain
             };
@@ -187,6 +198,8 @@ impl Entry {
             rules: no_rules(),
             scaled: false,
             drift: Box::default(),
+            by_others: false,
+            void: false,
             generation: head.meta.generation,
             covers: Covers::Unproven(None),
             ends: ends.map(Box::new),

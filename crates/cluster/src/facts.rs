@@ -96,6 +96,9 @@ impl Acting {
         let index = self.cluster.index();
         let key = &manifest.key;
         let Some(entry) = index.get(key).filter(|entry| !entry.is_ending()) else { return Ok(index.live(key)) };
+        if entry.void && entry.drift.is_empty() {
+            return Ok(Live::Here(fact(&entry, LiveState::Unsettled)));
+        }
         let ours =
             entry.unit == Some(UnitHash::of(unit)) && entry.manifest == Some(manifest.digest) && entry.version == manifest.gvk.version;
         let Covers::Unproven(fields) = &entry.covers else {

@@ -223,6 +223,32 @@ impl Index {
         locked(&self.state).ended.remove(key);
     }
 
+    /// Voids what objects of a kind were settled as: they are unsettled until they are applied again. Returns whose they are. What somebody else
+    /// changed meanwhile is drift as before; what the change itself did is not.
+    pub(crate) fn void(&self, gvk: &Gvk, concerns: &dyn Fn(&ObjectKey) -> bool) -> BTreeSet<UnitHash> {
+        let mut state = locked(&self.state);
+        let keys: Vec<ObjectKey> = of_kind(&state, gvk).filter(|key| concerns(key)).collect();
+        let mut units = BTreeSet::new();
+        for key in keys {
+            let Some(entry) = state.objects.get_mut(&key).filter(|entry| entry.settled.is_some()) else { continue };
+            if entry.by_others {
+                continue;
+            }
+            if !std::mem::take(&mut entry.drift).is_empty() {
+                self.tell(Observation::Restored { key: key.clone(), unit: entry.unit });
+            }
+            entry.void = true;
+            units.extend(entry.unit);
+        }
+        units
+    }
+
+    /// Returns the kinds that cannot be watched, and why.
+    pub(crate) fn troubles(&self) -> BTreeMap<Gvk, String> {
+        let state = locked(&self.state);
+        state.kinds.iter().filter_map(|(gvk, kind)| Some((gvk.clone(), kind.trouble.clone()?))).collect()
+    }
+
     /// Takes an object out because this process deleted or released it, or found it gone.
     pub(crate) fn removed(&self, key: &ObjectKey, uid: &str) {
         let mut state = locked(&self.state);

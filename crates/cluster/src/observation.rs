@@ -1,5 +1,8 @@
 //! Owns the words in which a watch speaks: what was observed of stamped objects. Must not say what is done about it.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use plumb_manifest::{Gvk, ObjectKey};
 use plumb_plan::{FieldChange, Health, UnitHash};
 use plumb_unit::Ending;
@@ -63,6 +66,15 @@ pub enum Observation {
         unit: Option<UnitHash>,
         /// What it came to.
         ending: Ending,
+    },
+    /// What settled values rest on has changed: the objects concerned are to be applied once more, and are unsettled until then.
+    Voided {
+        /// Group and kind of all objects that it may concern, those too that could not be applied so far.
+        kinds: BTreeSet<(Arc<str>, Arc<str>)>,
+        /// Whose objects it concerns.
+        units: BTreeSet<UnitHash>,
+        /// What changed, for people.
+        what: String,
     },
     /// Nobody took observations for so long that some were dropped: everything is to be judged again.
     Overflow,

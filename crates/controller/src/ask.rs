@@ -186,6 +186,15 @@ impl Operator {
         if clusters.is_empty() { Ok(()) } else { Err(format!("{} of the clusters did not answer yet", clusters.len())) }
     }
 
+    /// Returns what cannot be watched in the clusters, and why: of that, what is shown is as it was last seen.
+    pub fn troubles(&self) -> Vec<String> {
+        let of = |target: &Arc<crate::shell::Target>| {
+            let name = Arc::clone(&target.name);
+            target.cluster.troubles().into_values().map(move |message| format!("cluster {name}: {message}")).collect::<Vec<_>>()
+        };
+        self.shared.targets.all().iter().flat_map(of).collect()
+    }
+
     /// Returns what is counted.
     pub fn counters(&self) -> Vec<Counter> {
         let mut counters = self.shared.counters.list().to_vec();

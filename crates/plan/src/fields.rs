@@ -183,6 +183,12 @@ fn is_applied_by(entry: &Value, manager: &str) -> bool {
     is("manager", manager) && is("operation", "Apply") && entry.get("subresource").is_none_or(|sub| sub.as_str() == Some(""))
 }
 
+/// Returns whether a manager's own applies keep a path: nobody has changed its value since. If it is another one all the same, the server
+/// changed it by itself, by admission or because the kind is defined otherwise now; neither is tracked.
+pub fn keeps(live: &Value, path: &FieldPath, manager: &str) -> bool {
+    applied_fields(live, manager).and_then(Value::as_object).is_some_and(|fields| holds(fields, &path.0))
+}
+
 /// Returns the manager, other than ours, that owns a path or something below it: the one that wrote last, where several do.
 pub fn owner_of<'a>(live: &'a Value, path: &FieldPath, ours: &str) -> Option<&'a str> {
     let mut best: Option<(&str, &str)> = None;

@@ -57,7 +57,7 @@ mod summary;
 pub use contested::{CONTEST_FIRST_PAUSE_MS, CONTEST_MAX_PAUSE_MS, CONTEST_REVERTS, CONTEST_TRACKED, CONTEST_WINDOW_MS, Contest, Contests};
 pub use diff::{diff, diff_owned};
 pub use ending::{Finished, finished};
-pub use fields::{FieldSet, FieldsError, MAX_FIELDS_DEPTH, applied_fields, covers, entries, owner_of};
+pub use fields::{FieldSet, FieldsError, MAX_FIELDS_DEPTH, applied_fields, covers, entries, keeps, owner_of};
 pub use health::{health, worst};
 pub use input::{Alone, BuildFacts, Claim, Intent, Live, LiveFact, LiveFacts, LiveState, Others, PlanInput, SyncScope, Wants};
 pub use model::*;

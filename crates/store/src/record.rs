@@ -37,6 +37,11 @@ pub enum Trigger {
         /// That unit, `namespace/name`.
         unit: String,
     },
+    /// What settled values rest on has changed: the definition of a kind, or a mutating webhook.
+    Ground {
+        /// Which, and how, for people.
+        what: String,
+    },
     /// The process started.
     Start,
     /// Nothing was synced: objects ended by themselves, as a Job with a `ttlSecondsAfterFinished` does.

@@ -142,7 +142,7 @@ impl Backend for OperatorBackend {
             installation: self.operator.installation().to_string(),
             started_ms: self.started_ms,
             history: crate::json(&self.operator.store().health()),
-            problems: view::elsewhere(&self.operator.sources(), &self.operator.units()),
+            problems: [view::elsewhere(&self.operator.sources(), &self.operator.units()), self.operator.troubles()].concat(),
         })
     }
 

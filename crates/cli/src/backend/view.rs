@@ -151,6 +151,7 @@ fn verb(work: Work) -> &'static str {
         Work::Build => "build",
         Work::Sync(SyncKind::Delete, _) => "delete its objects",
         Work::Sync(SyncKind::Repair, _) => "put drift right",
+        Work::Sync(SyncKind::Renew, _) => "have its objects settled anew",
         Work::Sync(..) => "sync",
     }
 }
@@ -164,6 +165,7 @@ fn doing(work: Work) -> &'static str {
         Work::Sync(SyncKind::Delete, Stage::Apply) => "deletes its objects",
         Work::Sync(SyncKind::Delete, Stage::Wait) => "waits until its objects are gone",
         Work::Sync(SyncKind::Repair, Stage::Apply) => "puts drift right",
+        Work::Sync(SyncKind::Renew, Stage::Apply) => "has its objects settled anew",
         Work::Sync(_, Stage::Apply) => "applies",
         Work::Sync(_, Stage::Wait) => "waits for health",
     }

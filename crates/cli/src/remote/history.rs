@@ -96,6 +96,7 @@ fn trigger(trigger: &Trigger) -> String {
         Trigger::Interval => "interval".to_owned(),
         Trigger::Start => "start".to_owned(),
         Trigger::Ended => "ended by itself".to_owned(),
+        Trigger::Ground { what } => what.clone(),
         Trigger::Request { by, .. } => format!("request of {by}"),
         Trigger::Dependency { unit } => format!("{unit} became ready"),
     };

@@ -125,6 +125,8 @@ async fn serve(stream: TcpStream, script: Arc<Mutex<VecDeque<Reply>>>, asked: Ar
             "/api/v1/namespaces/kube-system" => Reply::Plain(200, "", json!({"metadata": {"uid": "u"}}).to_string()),
             "/api" => Reply::Plain(200, "", kinds.to_string()),
             "/apis" => Reply::Plain(200, "", json!({"kind": "APIGroupDiscoveryList"}).to_string()),
+            // What else a cluster is asked about is not there.
+            other if !other.starts_with("/api/v1/configmaps") => Reply::Plain(404, "", status(404)),
             _ => {
                 asked.lock().expect("asked").push(path);
                 let mut script = script.lock().expect("script");

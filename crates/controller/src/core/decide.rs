@@ -218,6 +218,9 @@ impl Core {
         if unit.repair && unit.repair_from().is_none_or(|at| at <= self.now) {
             return chore(SyncKind::Repair, Cause::Drift);
         }
+        if let Some(what) = &unit.voided {
+            return chore(SyncKind::Renew, Cause::Ground(what.clone()));
+        }
         if unit.reread_at.is_some_and(|at| at <= self.now) {
             let asked = unit.requests.iter().find(|open| open.orders_sync(done.want.seq)).map(|open| &open.request);
             let cause = asked.map_or(Cause::Interval, |request| Cause::Request(request.id.clone(), request.by.clone()));

@@ -219,6 +219,7 @@ impl Core {
         let now = self.now;
         let Some(unit) = self.units.get_mut(key) else { return };
         unit.repair |= run.repair && unit.reverts();
+        unit.voided = unit.voided.take().or(run.voided);
         if run.reread && unit.reread_at.is_none() {
             unit.reread_at = Some(now);
         }

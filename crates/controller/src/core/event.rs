@@ -165,6 +165,8 @@ pub enum Cause {
     Removed,
     /// Drift is put right.
     Drift,
+    /// What settled values rest on has changed; what, for people.
+    Ground(Arc<str>),
     /// The interval has passed.
     Interval,
     /// What was withheld may now be done.
@@ -314,6 +316,8 @@ pub enum SyncKind {
     Repair,
     /// The want that was reached once more, everything read from the server.
     Reread,
+    /// The want that was reached once more, because what its settled values rested on has changed.
+    Renew,
     /// The want that was reached once more, because more may be deleted or adopted now.
     Permit,
     /// The unit goes.
@@ -504,6 +508,11 @@ pub enum Event {
     Finished(EffectId, End<Settled>),
     /// The watch saw something.
     Observed(NodeKey, Observation),
+    /// What settled values of the unit's objects rest on has changed (a definition, a mutating webhook): they are to be settled anew. What,
+    /// for people.
+    Voided(NodeKey, Arc<str>),
+    /// What may have kept the unit from succeeding is another one now.
+    Hope(NodeKey),
     /// Somebody orders something.
     Request(NodeKey, Request),
     /// A lease was taken or renewed (with its epoch) or lost.

@@ -138,6 +138,8 @@ impl Core {
             Event::Stage(effect, stage) => self.staged(effect, stage),
             Event::Finished(effect, end) => self.finished(effect, end),
             Event::Observed(key, observation) => self.observed(&key, observation),
+            Event::Voided(key, what) => self.voided(&key, what),
+            Event::Hope(key) => self.hope(&key),
             Event::Request(key, request) => self.request(&key, request),
             Event::Lease(shard, epoch) => self.lease(shard, epoch),
             Event::Reach(target, reachable) => self.reach(target, reachable),

@@ -249,7 +249,8 @@ impl Core {
         let reread = unit.reread_at.is_some_and(|at| at <= now) || unit.done.is_none();
         let content = unit.built.as_ref().filter(|built| built.want.seq == need.want.seq).map(|built| built.head.content);
         let content = content.or_else(|| unit.done.as_ref().filter(|done| done.want.seq == need.want.seq).and_then(|done| done.content));
-        let repair = std::mem::take(&mut unit.repair);
+        // Whatever is synced is planned anew: it puts right and settles whatever needs it.
+        let (repair, voided) = (std::mem::take(&mut unit.repair), unit.voided.take());
         if matches!(need.kind, SyncKind::Apply | SyncKind::Delete) {
             unit.dirty = true;
         }
@@ -270,6 +271,7 @@ impl Core {
             approved: approved.is_some(),
             reread,
             repair,
+            voided,
             requests,
             passages: self.passages,
         });

@@ -191,6 +191,7 @@ impl SyncKind {
             Self::Apply => "apply",
             Self::Repair => "repair",
             Self::Reread => "reread",
+            Self::Renew => "renew",
             Self::Permit => "permit",
             Self::Delete => "delete",
         }

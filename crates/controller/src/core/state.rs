@@ -42,6 +42,7 @@ pub(super) struct SyncRun {
     pub(super) approved: bool,
     pub(super) reread: bool,
     pub(super) repair: bool,
+    pub(super) voided: Option<Arc<str>>,
     pub(super) requests: Vec<RequestId>,
     /// [`Core::passages`](super::Core) when it began: what went elsewhere since, its plan may not know.
     pub(super) passages: u64,
@@ -152,6 +153,8 @@ pub(super) struct UnitState {
     pub(super) groups: BTreeSet<GroupId>,
 
     pub(super) repair: bool,
+    /// What its settled values rested on and has changed since.
+    pub(super) voided: Option<Arc<str>>,
     pub(super) reread_at: Option<Ms>,
     pub(super) seen: Option<Observation>,
     pub(super) health: HealthStatus,
@@ -202,6 +205,7 @@ impl UnitState {
             verdict: Verdict::Open,
             groups: BTreeSet::new(),
             repair: false,
+            voided: None,
             reread_at: None,
             seen: None,
             health: HealthStatus::Unknown,

@@ -278,6 +278,21 @@ impl Core {
         self.dirty.insert(key.clone());
     }
 
+    /// Has what a unit's objects were settled as taken anew, however often it was told.
+    pub(super) fn voided(&mut self, key: &NodeKey, what: Arc<str>) {
+        let Some(unit) = self.units.get_mut(key) else { return };
+        unit.voided = Some(what);
+        unit.retry.reset();
+        self.dirty.insert(key.clone());
+    }
+
+    /// Has a unit that failed try again at once.
+    pub(super) fn hope(&mut self, key: &NodeKey) {
+        let Some(unit) = self.units.get_mut(key).filter(|unit| unit.failure.is_some()) else { return };
+        unit.retry.reset();
+        self.dirty.insert(key.clone());
+    }
+
     pub(super) fn lease(&mut self, shard: ShardId, epoch: Option<u64>) {
         let state = self.shards.entry(shard).or_default();
         match epoch {
@@ -331,6 +346,7 @@ impl Core {
         unit.inventory = None;
         unit.dirty = false;
         unit.repair = false;
+        unit.voided = None;
         unit.reread_at = None;
         unit.seen = None;
         unit.health = HealthStatus::Unknown;

@@ -211,6 +211,7 @@ fn trigger(kind: SyncKind, cause: &Cause, want: &Want) -> Trigger {
         },
         (_, Cause::Start) => Trigger::Start,
         (_, Cause::Interval) => Trigger::Interval,
+        (_, Cause::Ground(what)) => Trigger::Ground { what: what.to_string() },
         (_, Cause::Commit(..) | Cause::Declared | Cause::Removed | Cause::Permitted) => Trigger::Commit,
     }
 }

@@ -1,5 +1,6 @@
 //! Owns what becomes of a watch's observations: per object they come, per unit the core is told.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use plumb_cluster::Observation as Seen;
@@ -33,19 +34,35 @@ pub(crate) fn observed(shared: &Arc<Shared>, target: &Target, seen: Seen) {
         Seen::Appeared { key, unit } => about(shared, target, unit, &key, |memory| {
             memory.drift.retain(|drifted, changes| *drifted != key || !is_vanished(changes));
         }),
+        Seen::Voided { kinds, units, what } => voided(shared, target, &kinds, &units, &what),
         Seen::Health { key, unit, .. } => about(shared, target, unit, &key, |_| {}),
         Seen::Synced(gvk) => {
             tracing::debug!(cluster = &*target.name, %gvk, "all stamped objects are known");
             everything(shared, target);
         }
         Seen::Trouble { gvk, message: Some(message) } => {
-            tracing::warn!(cluster = &*target.name, %gvk, "cannot be watched, objects stay as last seen: {message}")
+            tracing::warn!(cluster = &*target.name, %gvk, "cannot be watched: {message}")
         }
         Seen::Trouble { gvk, message: None } => tracing::info!(cluster = &*target.name, %gvk, "can be watched again"),
         Seen::Overflow => {
             tracing::warn!(cluster = &*target.name, "observations were lost; everything is judged again");
             target.cluster.reread();
         }
+    }
+}
+
+/// Has the units concerned settle their objects anew; those that failed with such objects may succeed now.
+fn voided(shared: &Shared, target: &Target, kinds: &BTreeSet<(Arc<str>, Arc<str>)>, units: &BTreeSet<UnitHash>, what: &str) {
+    tracing::info!(cluster = &*target.name, units = units.len(), "{what}: objects that rest on it are settled anew");
+    let concerned = |key: &ObjectKey| kinds.contains(&(Arc::clone(&key.group), Arc::clone(&key.kind)));
+    let nodes = shared.units.select(|node, memory| {
+        let here = memory.lives_in.as_ref() == Some(&target.name);
+        let voided = units.contains(&UnitHash::of(node));
+        (here && (voided || memory.wants.iter().flatten().any(concerned))).then(|| (node.clone(), voided))
+    });
+    shared.counters.voided(nodes.iter().filter(|(_, voided)| *voided).count() as u64);
+    for (node, voided) in nodes {
+        shared.tell(if voided { Event::Voided(node, what.into()) } else { Event::Hope(node) });
     }
 }
 

@@ -110,6 +110,32 @@ fn without_the_right_to_list_nothing_is_deleted() {
     }
 }
 
+#[test]
+fn without_the_right_to_watch_what_values_rest_on_it_says_so_and_works() {
+    let mut bench = Bench::several();
+    bench.plane.kubectl(&["-n", &bench.namespace, "create", "serviceaccount", "operator"]).unwrap();
+    let text =
+        rights(&bench, "[\"*\"]").replacen("apiGroups: [\"*\"]", "apiGroups: [\"\", apps, coordination.k8s.io, things.example.com]", 1);
+    bench.plane.apply(&bench.namespace, &text).unwrap();
+    bench.kubeconfig = bench.plane.kubeconfig_for_service_account(&bench.namespace, "operator").unwrap();
+    bench.declare("shop", "");
+    bench.config_map("shop", "text", "1");
+    bench.push("Add the shop");
+    bench.start();
+    bench.until_at_rest("shop");
+    let says = |word: &str| bench.operator().troubles().iter().any(|trouble| trouble.contains(word) && trouble.contains("goes unnoticed"));
+    bench.until("it says what it cannot watch", || says("MutatingWebhookConfiguration"));
+    bench.config_map("shop", "text", "2");
+    bench.push("Change it");
+    bench.until_at_rest("shop");
+    bench.plane.kubectl(&["-n", &bench.namespace, "patch", "configmap/text", "-p", r#"{"data":{"value":"by hand"}}"#]).unwrap();
+    bench.until("drift is put right", || bench.value("text").as_deref() == Some("2"));
+    bench.stop();
+    for kind in ["clusterrole", "clusterrolebinding"] {
+        bench.plane.kubectl(&["delete", kind, &bench.namespace]).unwrap();
+    }
+}
+
 /// Requests of the operator that the server refused for load.
 fn refused(bench: &Bench) -> u64 {
     let dump = bench.plane.kubectl(&["get", "--raw", "/debug/api_priority_and_fairness/dump_priority_levels"]).unwrap();

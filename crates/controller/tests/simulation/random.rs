@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use plumb_controller::core::{Gate, Limits, Order, Status, SyncWord, Why};
+use plumb_controller::core::{Event, Gate, Limits, Order, Status, SyncWord, Why};
 use plumb_manifest::Digest;
 use plumb_plan::HealthStatus;
 use plumb_unit::{Drift, NodeKey, NodeKind, OnDelete, Revisions};
@@ -274,6 +274,12 @@ fn incident(sim: &mut Sim) {
             let watched = sim.dice.percent(70);
             if let Some(key) = some_unit(sim) {
                 sim.drift(&key, watched);
+            }
+        }
+        96..100 if sim.alive() => {
+            if let Some(key) = some_unit(sim) {
+                let event = if sim.dice.percent(70) { Event::Voided(key, "a definition".into()) } else { Event::Hope(key) };
+                sim.feed(event);
             }
         }
         _ if sim.alive() => order(sim),

@@ -356,6 +356,49 @@ fn drift_is_put_right_at_once_and_a_missed_one_by_the_interval() {
 }
 
 #[test]
+fn what_was_voided_is_settled_anew_once_and_again_if_that_failed() {
+    use plumb_controller::core::Event;
+    let mut sim = running(2);
+    let renewed = |sim: &Sim| sim.finished.iter().filter(|(_, _, kind, done)| *kind == SyncKind::Renew && *done).count();
+    (0..3).for_each(|_| sim.feed(Event::Voided(unit(0), "a definition".into())));
+    sim.run(MINUTE);
+    assert!((1..=2).contains(&renewed(&sim)), "what came while the first was at work is one more");
+    assert_eq!(sim.why(&unit(0)), Why::AtRest);
+
+    let before = renewed(&sim);
+    sim.set_place("a", false, true);
+    sim.feed(Event::Voided(unit(0), "a webhook".into()));
+    sim.run(MINUTE);
+    assert_eq!(renewed(&sim), before);
+    sim.set_place("a", true, true);
+    sim.run(MINUTE);
+    assert_eq!(renewed(&sim), before + 1);
+
+    sim.request(&unit(1), Order::Suspend { until: None });
+    sim.feed(Event::Voided(unit(1), "a webhook".into()));
+    sim.run(MINUTE);
+    assert_eq!(renewed(&sim), before + 1, "it is suspended");
+    sim.request(&unit(1), Order::Resume);
+    sim.run(MINUTE);
+    assert_eq!((renewed(&sim), sim.why(&unit(1))), (before + 2, Why::AtRest));
+}
+
+#[test]
+fn hope_has_what_failed_try_again_at_once_and_nothing_else() {
+    use plumb_controller::core::Event;
+    let mut sim = running(2);
+    edit(&mut sim, |c| {
+        c.files.get_mut(&unit(0)).expect("files").broken = true;
+    });
+    sim.run(10_000);
+    let (builds, syncs) = (sim.builds[&unit(0)], sim.syncs.len());
+    sim.feed(Event::Hope(unit(0)));
+    sim.feed(Event::Hope(unit(1)));
+    sim.run(1_000);
+    assert_eq!((sim.builds[&unit(0)], sim.syncs.len()), (builds + 1, syncs));
+}
+
+#[test]
 fn many_reports_of_drift_are_one_repair_and_contested_drift_waits() {
     use plumb_controller::core::{DriftSeen, Event, Observation};
     let mut sim = running(1);
