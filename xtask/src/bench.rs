@@ -19,6 +19,7 @@ pub(crate) fn run(names: &[&str]) -> Result<()> {
         bail!("no benchmark `{unknown}`; there are: {}", ALL.map(|(name, _)| name).join(", "));
     }
     setup::ensure()?;
+    setup::ensure_package("curl", &["curl"])?;
     for (name, bench) in ALL {
         if names.is_empty() || names.contains(&name) {
             println!("\n{name}");

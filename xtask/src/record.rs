@@ -14,6 +14,7 @@ const TABLE: &str = "crates/schema/data/kinds.txt";
 /// Records what a real API server says of its kinds: scope, plural, list keys.
 pub(crate) fn schema() -> Result<()> {
     setup::ensure()?;
+    setup::ensure_package("curl", &["curl"])?;
     let plane = Plane::start(plumb_plane::Options::default())?;
     let index = get(&plane, "/openapi/v3", "application/json")?;
     let paths = index["paths"].as_object().context("`/openapi/v3` names no documents")?;
@@ -36,7 +37,7 @@ fn get(plane: &Plane, path: &str, accept: &str) -> Result<Value> {
         .args(["--header", &format!("Accept: {accept}"), "--header", &format!("Authorization: Bearer {}", plane.token())])
         .arg(format!("{}{path}", plane.server()))
         .output()
-        .context("curl did not start; `apt-get install curl`")?;
+        .context("curl did not start")?;
     if !output.status.success() {
         bail!("{path}: {}", String::from_utf8_lossy(&output.stderr).trim());
     }

@@ -1,9 +1,15 @@
 //! Owns what the commands need on a fresh machine: finds it, installs what can be installed, names the rest in one line.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use plumb_plane::{Progress, Tools, ask_to_end};
+
+/// How often a build that takes minutes says how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// Returns the workspace's root folder.
 pub(crate) fn root() -> PathBuf {
@@ -19,7 +25,8 @@ pub(crate) fn ensure() -> Result<()> {
     ensure_package("openssh-server", &["sshd", "/usr/sbin/sshd"])
 }
 
-fn ensure_package(package: &str, programs: &[&str]) -> Result<()> {
+/// Makes sure that a package's program is here, by its name or its path.
+pub(crate) fn ensure_package(package: &str, programs: &[&str]) -> Result<()> {
     if programs.iter().any(|program| on_path(program) || Path::new(program).is_file()) {
         return Ok(());
     }
@@ -37,7 +44,8 @@ fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout.trim_ascii() == b"0")
 }
 
-fn on_path(program: &str) -> bool {
+/// Returns whether a program is on the PATH.
+pub(crate) fn on_path(program: &str) -> bool {
     std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }
 
@@ -59,6 +67,39 @@ fn words(command: &Command) -> String {
     text
 }
 
+/// Finds what builds the control plane and the reference programs. A build says how far it is, a line every few seconds.
+pub(crate) fn tools() -> Result<Tools> {
+    let told = Mutex::new(None::<Instant>);
+    Ok(Tools::locate()?.with_progress(move |step| {
+        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|last| last.elapsed() >= TELL_EVERY) {
+            *told = Some(Instant::now());
+            println!("  {}", far(&step));
+        }
+    }))
+}
+
+/// Returns how far a build is.
+fn far(step: &Progress<'_>) -> String {
+    match step.total {
+        0 => format!("building {}: {}", step.tool, step.line),
+        total => format!("building {}: {} of {total} packages", step.tool, step.done),
+    }
+}
+
+/// Asks a process to end as an orderly shutdown does, and kills it when it takes too long.
+pub(crate) fn end(mut child: Child, patience: Duration) -> Result<()> {
+    ask_to_end(&child);
+    let begun = Instant::now();
+    while child.try_wait()?.is_none() {
+        if begun.elapsed() > patience {
+            child.kill()?;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
 /// Returns a `cargo` command that works in the workspace.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -71,4 +112,26 @@ pub(crate) fn plumb(profile: &str) -> Result<PathBuf> {
     run(&mut cargo(&["build", "--quiet", "--profile", profile, "--package", "plumb"]))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     Ok(target.join(if profile == "dev" { "debug" } else { profile }).join("plumb"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_says_how_far_it_is() {
+        let step = |done, total| Progress { tool: "plane-kube", done, total, line: "go: downloading k8s.io/api v0.36.1" };
+        assert_eq!(far(&step(0, 0)), "building plane-kube: go: downloading k8s.io/api v0.36.1");
+        assert_eq!(far(&step(412, 1893)), "building plane-kube: 412 of 1893 packages");
+    }
+
+    #[test]
+    fn a_process_is_asked_to_end_and_then_made_to() {
+        let asked = Command::new("sleep").arg("60").spawn().expect("sleep");
+        let begun = Instant::now();
+        end(asked, Duration::from_secs(30)).expect("ended");
+        let deaf = Command::new("sh").args(["-c", "trap '' TERM; while :; do sleep 0.05; done"]).spawn().expect("sh");
+        end(deaf, Duration::from_millis(300)).expect("ended");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    }
 }

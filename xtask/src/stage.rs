@@ -35,7 +35,7 @@ impl Stage {
     /// Builds `plumb` in a profile, starts a control plane and makes a repository; nothing is written to either yet.
     pub(crate) fn new(profile: &str, options: Options) -> Result<Self> {
         let plumb = setup::plumb(profile)?;
-        let tools = Tools::locate()?;
+        let tools = setup::tools()?;
         let plane = Plane::start_with(&tools, options)?;
         let folder = tempfile::tempdir()?;
         let listen = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr())?;
@@ -75,16 +75,7 @@ impl Stage {
 
     /// Ends `plumb serve` as an orderly shutdown does.
     pub(crate) fn stop(&mut self) -> Result<()> {
-        let Some(mut child) = self.child.take() else { return Ok(()) };
-        setup::run(Command::new("kill").args(["-TERM", &child.id().to_string()]))?;
-        let begun = Instant::now();
-        while child.try_wait()?.is_none() {
-            if begun.elapsed() > STOP {
-                child.kill()?;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(())
+        self.child.take().map_or(Ok(()), |child| setup::end(child, STOP))
     }
 
     /// Returns the folder of the operator's log, state and socket.

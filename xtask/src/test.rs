@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Result, bail};
 use plumb_plane::{Plane, Tools};
 
-use crate::setup::{cargo, ensure, root, run};
+use crate::setup::{cargo, ensure, root, run, tools};
 use crate::{demo, tidy};
 
 /// Checks formatting, lints and the tidy rules.
@@ -32,7 +32,7 @@ pub(crate) fn tidy_only() -> Result<()> {
 pub(crate) fn run_tests(long: bool) -> Result<()> {
     ensure()?;
     let tools = std::thread::spawn(|| -> Result<()> {
-        let tools = Tools::locate()?;
+        let tools = tools()?;
         tools.kube()?;
         tools.oracle()?;
         Ok(())
@@ -46,7 +46,8 @@ pub(crate) fn run_tests(long: bool) -> Result<()> {
     }
     let plane = Plane::start(plumb_plane::Options::default())?;
     let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
-    command.env("PLUMB_PLANE", plane.directory());
+    // In colour its lines could not be told apart, and continuous integration often asks for colour.
+    command.env("PLUMB_PLANE", plane.directory()).env("CARGO_TERM_COLOR", "never");
     if long {
         command.env("PLUMB_ORACLE", Tools::locate()?.oracle()?);
     }

@@ -107,9 +107,7 @@ impl Child {
     }
 
     fn signal(&self, signal: Signal) {
-        // The process has not been waited for, so its id is still its own; one that has
-        // ended meanwhile needs no signal.
-        let _ = kill_process(Pid::from_child(&self.process), signal);
+        send(&self.process, signal);
     }
 }
 
@@ -121,6 +119,16 @@ impl Drop for Child {
             let _ = self.process.wait();
         }
     }
+}
+
+/// Asks a process that was started here to end (SIGTERM), without a program for it: a small system has no `kill`.
+pub fn ask_to_end(process: &std::process::Child) {
+    send(process, Signal::TERM);
+}
+
+fn send(process: &std::process::Child, signal: Signal) {
+    // The process has not been waited for, so its id is still its own; one that has ended meanwhile needs no signal.
+    let _ = kill_process(Pid::from_child(process), signal);
 }
 
 /// Returns the end of a log; empty when there is none.

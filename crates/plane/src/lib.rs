@@ -33,6 +33,7 @@ mod state;
 mod tools;
 
 pub use access::{Access, Namespace};
+pub use child::ask_to_end;
 pub use mutator::Mutator;
 pub use oracle::{OracleError, YamlOracle};
 pub use plane::{Options, Part, Plane, StartError, process_exists};

@@ -20,6 +20,8 @@ pub(crate) struct Operator {
     child: Option<Child>,
 }
 
+/// How long `serve` may take to end.
+const STOP: Duration = Duration::from_secs(10);
 /// What signs the demo's push notifications.
 pub(crate) const HOOK_SECRET: &str = "demo-push-secret";
 /// The name under which the demo's unit is known.
@@ -107,17 +109,7 @@ impl Operator {
     }
 
     fn end(&mut self) -> Result<()> {
-        let Some(mut child) = self.child.take() else { return Ok(()) };
-        let id = child.id().to_string();
-        crate::setup::run(Command::new("kill").args(["-TERM", &id]))?;
-        let begun = Instant::now();
-        while child.try_wait()?.is_none() {
-            if begun.elapsed() > Duration::from_secs(10) {
-                child.kill()?;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(())
+        self.child.take().map_or(Ok(()), |child| crate::setup::end(child, STOP))
     }
 }
 
