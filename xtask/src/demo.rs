@@ -47,31 +47,39 @@ impl Options {
         }
         Ok(options)
     }
+
+    /// Whether nothing of the test control plane is needed.
+    fn uses_own_kubectl(&self) -> bool {
+        self.kubeconfig.is_some() && setup::on_path("kubectl")
+    }
 }
 
 /// A cluster that the demo may write to.
 pub(crate) struct Cluster {
     pub(crate) kubeconfig: PathBuf,
     pub(crate) context: String,
-    kubectl: PathBuf,
+    /// The program, and the word before kubectl's own where it is many programs in one.
+    kubectl: (PathBuf, Option<&'static str>),
     /// Kept for as long as the demo runs: its drop ends the processes.
     _plane: Option<Plane>,
 }
 
 impl Cluster {
     fn start(options: &Options, tools: &Tools) -> Result<Self> {
-        let kubectl = tools.kube()?;
         if let (Some(kubeconfig), Some(context)) = (&options.kubeconfig, &options.context) {
+            // Who has a cluster has a kubectl that fits it; without one, the control plane's own is built.
+            let kubectl = if options.uses_own_kubectl() { ("kubectl".into(), None) } else { (tools.kube()?, Some("kubectl")) };
             return Ok(Self { kubeconfig: kubeconfig.clone(), context: context.clone(), kubectl, _plane: None });
         }
+        let kubectl = (tools.kube()?, Some("kubectl"));
         let plane = Plane::start_with(tools, plumb_plane::Options::default())?;
         Ok(Self { kubeconfig: plane.kubeconfig().to_owned(), context: plane.context().to_owned(), kubectl, _plane: Some(plane) })
     }
 
     /// Runs kubectl and returns what it printed; a failure is an error with its words.
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        let output = std::process::Command::new(&self.kubectl)
-            .arg("kubectl")
+        let output = std::process::Command::new(&self.kubectl.0)
+            .args(self.kubectl.1)
             .arg("--kubeconfig")
             .arg(&self.kubeconfig)
             .args(["--context", &self.context])
@@ -89,12 +97,15 @@ impl Cluster {
 pub(crate) fn run(options: Options) -> Result<()> {
     setup::ensure()?;
     let begun = Instant::now();
-    let tools = Tools::locate()?;
+    let tools = setup::tools()?;
+    let only_git = options.uses_own_kubectl();
     // The control plane takes minutes to build the first time: meanwhile there is something to see that needs no cluster.
     let building = {
         let tools = tools.clone();
         std::thread::spawn(move || -> Result<()> {
-            tools.kube()?;
+            if !only_git {
+                tools.kube()?;
+            }
             tools.oracle()?;
             Ok(())
         })
@@ -102,7 +113,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
     println!("building plumb");
     let plumb = setup::plumb("dev")?;
     story::offline(&plumb)?;
-    if !building.is_finished() {
+    if !only_git && !building.is_finished() {
         println!("\nbuilding a Kubernetes control plane from its Go modules (about 12 minutes the first time, then cached)");
     }
     match building.join() {
