@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use plumb_manifest::Gvk;
+use plumb_manifest::{Gvk, is_dns_label, is_dns_subdomain};
 
 /// What a name must be, as a sentence for people.
 pub(crate) type Rule = &'static str;
@@ -25,20 +25,20 @@ pub(crate) fn object_name(gvk: &Gvk, builtin: bool, name: &str) -> Result<(), Ru
         // Roles and bindings may have colons in their names; an IPAddress is named by an address; other API servers have rules of their own.
         ("rbac.authorization.k8s.io", _) | ("networking.k8s.io", "IPAddress") => segment.then_some(()).ok_or(SEGMENT),
         _ if !builtin => segment.then_some(()).ok_or(SEGMENT),
-        ("", "Service") => is_label(name).then_some(()).ok_or(LABEL),
-        _ => is_subdomain(name).then_some(()).ok_or(SUBDOMAIN),
+        ("", "Service") => is_dns_label(name).then_some(()).ok_or(LABEL),
+        _ => is_dns_subdomain(name).then_some(()).ok_or(SUBDOMAIN),
     }
 }
 
 /// Checks a namespace's name.
 pub(crate) fn namespace(name: &str) -> Result<(), Rule> {
-    is_label(name).then_some(()).ok_or(LABEL)
+    is_dns_label(name).then_some(()).ok_or(LABEL)
 }
 
 /// Checks the key of a label or annotation.
 pub(crate) fn label_key(key: &str) -> Result<(), Rule> {
     let (prefix, name) = key.rsplit_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
-    let prefix_holds = prefix.is_none_or(|prefix| is_subdomain(&prefix.to_ascii_lowercase()));
+    let prefix_holds = prefix.is_none_or(|prefix| is_dns_subdomain(&prefix.to_ascii_lowercase()));
     (prefix_holds && is_qualified(name)).then_some(()).ok_or(LABEL_KEY)
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn label_value(value: &str) -> Result<(), Rule> {
 /// Reads an `apiVersion` and a kind.
 pub(crate) fn gvk(api_version: &str, kind: &str) -> Result<Gvk, Rule> {
     let (group, version) = api_version.split_once('/').map_or((None, api_version), |(group, version)| (Some(group), version));
-    if !is_label(version) || group.is_some_and(|group| !is_subdomain(group)) {
+    if !is_dns_label(version) || group.is_some_and(|group| !is_dns_subdomain(group)) {
         return Err(API_VERSION);
     }
     Ok(Gvk { group: group.unwrap_or("").into(), version: version.into(), kind: Arc::from(kind) })
@@ -59,19 +59,6 @@ pub(crate) fn gvk(api_version: &str, kind: &str) -> Result<Gvk, Rule> {
 /// Returns whether a kind is a word that can be one.
 pub(crate) fn is_kind(kind: &str) -> bool {
     kind.len() <= 63 && kind.starts_with(|c: char| c.is_ascii_alphabetic()) && kind.chars().all(|c| c.is_ascii_alphanumeric())
-}
-
-fn is_subdomain(text: &str) -> bool {
-    text.len() <= 253 && text.split('.').all(|part| is_label_of(part, 253))
-}
-
-fn is_label(text: &str) -> bool {
-    is_label_of(text, 63)
-}
-
-fn is_label_of(text: &str, limit: usize) -> bool {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    !text.is_empty() && text.len() <= limit && text.chars().all(inner) && !text.starts_with('-') && !text.ends_with('-')
 }
 
 fn is_qualified(text: &str) -> bool {

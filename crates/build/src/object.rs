@@ -133,10 +133,7 @@ pub(crate) fn draft(
 
 /// Settles a draft's namespace by what is known of its kind. Returns the manifest, and whether it is applied as it was written.
 pub(crate) fn settle(draft: Draft, schema: &Schema, target: &Target, diagnostics: &mut Vec<Diagnostic>) -> Option<(Manifest, bool)> {
-    let scope = schema.scope(&draft.gvk).map(|scope| match scope {
-        plumb_schema::Scope::Namespaced => Scope::Namespaced,
-        plumb_schema::Scope::Cluster => Scope::Cluster,
-    });
+    let scope = schema.scope(&draft.gvk);
     let mut value = match draft.content {
         Content::Tree(value) => value,
         Content::Packed(bytes) => serde_json::from_slice(&bytes).unwrap_or(Value::Null),

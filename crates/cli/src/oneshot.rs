@@ -120,12 +120,8 @@ async fn settle(printer: &Printer, acting: &Acting, built: &Built, schema: &mut 
         }
         match acting.cluster().resource(&manifest.gvk).await {
             Ok(resource) => {
-                let (scope, known) = if resource.namespaced {
-                    (Scope::Namespaced, plumb_schema::Scope::Namespaced)
-                } else {
-                    (Scope::Cluster, plumb_schema::Scope::Cluster)
-                };
-                schema.add_kind(resource.gvk.clone(), &resource.plural, known);
+                let scope = if resource.namespaced { Scope::Namespaced } else { Scope::Cluster };
+                schema.add_kind(resource.gvk.clone(), &resource.plural, scope);
                 let now = manifest.settled(scope);
                 if scope == Scope::Namespaced && now.key.namespace.is_none() {
                     errors.push(plumb_build::no_namespace(manifest));

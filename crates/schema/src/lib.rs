@@ -23,20 +23,12 @@ mod table;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+pub use plumb_manifest::Scope;
 use plumb_manifest::{FieldPath, Gvk, Segment};
 use serde_json::Value;
 
 pub use record::{RecordError, record};
 use table::{Shape, Table, TypeId};
-
-/// Whether objects of a kind live in namespaces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scope {
-    /// They do.
-    Namespaced,
-    /// They are the cluster's own.
-    Cluster,
-}
 
 /// A field that tells the items of a list apart.
 #[derive(Clone, Debug, PartialEq)]

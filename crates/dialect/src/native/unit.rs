@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use plumb_build::{Kind, Node};
-use plumb_manifest::Digest;
+use plumb_manifest::{Digest, MAX_LABEL, MAX_SUBDOMAIN, is_dns_label, is_dns_subdomain};
 use plumb_unit::{GitRef, GitSource, NodeKey, Policy, SecretRef, ServiceAccountRef, SourceSpec, Step, StepKind, Target, Unit};
 use plumb_world::{RelPath, Span};
 
@@ -24,13 +24,13 @@ pub(crate) fn key(document: Node<'_>, root: &RootSpec, log: &mut Log<'_>) -> Opt
     let kind_at = document.member("kind").map_or(document.span(), |member| member.value.span());
     let mut top = Fields::new("", kind_at, document);
     let mut metadata = top.need("metadata", log)?.map(log)?;
-    let name = metadata.need("name", log).and_then(|field| dns_name(&field, 253, log));
+    let name = metadata.need("name", log).and_then(|field| dns_name(&field, MAX_SUBDOMAIN, log));
     let namespace = metadata.take("namespace");
     if namespace.is_none() {
         let hint = "A unit lies in a namespace, as everything that tenants own.";
         log.error("missing", "`metadata.namespace` is missing".to_owned(), metadata.at, hint);
     }
-    let namespace = namespace.and_then(|field| Some((dns_name(&field, 63, log)?, field)));
+    let namespace = namespace.and_then(|field| Some((dns_name(&field, MAX_LABEL, log)?, field)));
     for name in ["labels", "annotations"] {
         let Some(map) = metadata.take(name).and_then(|field| field.map(log)) else { continue };
         for (_, field) in map.take_all().iter().filter(|(_, field)| field.value.text().is_none()) {
@@ -88,7 +88,7 @@ fn sources(spec: &mut Fields<'_>, root: &RootSpec, log: &mut Log<'_>) -> BTreeMa
                 log.error("value", format!("`{}` names no source", long.path), long.key_span, "");
             }
             for (alias, field) in all {
-                if !is_dns(&alias, 63, false) {
+                if !is_dns_label(&alias) {
                     let message = format!("`{alias}` is no name of a source");
                     log.error("value", message, field.key_span, "Use lowercase letters, digits and `-`, at most 63.");
                 }
@@ -193,7 +193,7 @@ fn git_ref(field: &Field<'_>, log: &mut Log<'_>) -> Option<GitRef> {
 
 fn secret_ref(field: &Field<'_>, log: &mut Log<'_>) -> Option<SecretRef> {
     let mut fields = field.map(log)?;
-    let name = fields.need("name", log).and_then(|field| dns_name(&field, 253, log));
+    let name = fields.need("name", log).and_then(|field| dns_name(&field, MAX_SUBDOMAIN, log));
     if let Some(namespace) = fields.take("namespace") {
         let message = format!("`{}`: a unit reads Secrets of its own namespace only", namespace.path);
         log.error("value", message, namespace.key_span, "Leave it out.");
@@ -246,7 +246,7 @@ fn step(field: &Field<'_>, nth: usize, sources: &BTreeMap<Arc<str>, SourceSpec>,
     let source = step_source(source, field, sources, log)?;
     let at = name.as_ref().map_or(field.key_span, |name| name.value.span());
     let name = match &name {
-        Some(name) => dns_name(name, 63, log)?.into(),
+        Some(name) => dns_name(name, MAX_LABEL, log)?.into(),
         None if nth == 0 => "plain".into(),
         None => format!("plain-{}", nth + 1).into(),
     };
@@ -288,14 +288,14 @@ fn target(field: Option<Field<'_>>, key: &NodeKey, root: &RootSpec, spec_at: Spa
         if let Some(cluster) = fields.take("cluster").and_then(|field| field.text(log)) {
             target.cluster = cluster.into();
         }
-        target.namespace = fields.take("namespace").and_then(|field| dns_name(&field, 63, log)).map(Into::into);
+        target.namespace = fields.take("namespace").and_then(|field| dns_name(&field, MAX_LABEL, log)).map(Into::into);
         if let Some(create) = fields.take("createNamespace") {
             target.create_namespace = create.boolean(log).unwrap_or(false);
             if target.create_namespace && target.namespace.is_none() {
                 log.error("value", format!("`{}` is true, and `target.namespace` is missing", create.path), create.key_span, "");
             }
         }
-        if let Some(account) = fields.take("serviceAccount").and_then(|field| dns_name(&field, 253, log)) {
+        if let Some(account) = fields.take("serviceAccount").and_then(|field| dns_name(&field, MAX_SUBDOMAIN, log)) {
             target.service_account = Some(ServiceAccountRef { namespace: key.namespace.clone(), name: account.into() });
         }
         fields.unsupported(&[("host", "hosts are not supported yet"), ("terraform", "Terraform is not supported yet")], log);
@@ -312,8 +312,8 @@ fn depends_on(field: &Field<'_>, key: &NodeKey, log: &mut Log<'_>) -> Vec<NodeKe
     let mut keys = Vec::new();
     for item in field.list(log) {
         let Some(mut fields) = item.map(log) else { continue };
-        let name = fields.need("name", log).and_then(|field| dns_name(&field, 253, log));
-        let namespace = fields.take("namespace").map_or(Some(&*key.namespace), |field| dns_name(&field, 63, log));
+        let name = fields.need("name", log).and_then(|field| dns_name(&field, MAX_SUBDOMAIN, log));
+        let namespace = fields.take("namespace").map_or(Some(&*key.namespace), |field| dns_name(&field, MAX_LABEL, log));
         fields.finish(log);
         let (Some(name), Some(namespace)) = (name, namespace) else { continue };
         let other = NodeKey::unit(&key.installation, namespace, name);
@@ -336,8 +336,8 @@ fn rel_path(field: &Field<'_>, log: &mut Log<'_>) -> Option<RelPath> {
 /// Reads a name as Kubernetes takes them: with dots up to 253 characters, without up to 63.
 fn dns_name<'n>(field: &Field<'n>, limit: usize, log: &mut Log<'_>) -> Option<&'n str> {
     let text = field.text(log)?;
-    let dots = limit > 63;
-    if !is_dns(text, limit, dots) {
+    let dots = limit > MAX_LABEL;
+    if !(if dots { is_dns_subdomain(text) } else { is_dns_label(text) }) {
         let message = format!("`{}` is `{text}`, which is no name", field.path);
         let letters = if dots { "lowercase letters, digits, `-` and `.`" } else { "lowercase letters, digits and `-`" };
         log.error(
@@ -349,14 +349,6 @@ fn dns_name<'n>(field: &Field<'n>, limit: usize, log: &mut Log<'_>) -> Option<&'
         return None;
     }
     Some(text)
-}
-
-fn is_dns(text: &str, limit: usize, dots: bool) -> bool {
-    let part_holds = |part: &str| {
-        let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-        part.starts_with(edge) && part.ends_with(edge) && part.chars().all(|c| edge(c) || c == '-')
-    };
-    text.len() <= limit && if dots { text.split('.').all(part_holds) } else { part_holds(text) }
 }
 
 /// Returns whether a document is one of Plumb's own resources, by its `apiVersion`.
