@@ -22,7 +22,7 @@ pub(crate) struct Cli {
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// Namespace of the unit or of objects that name none
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, value_parser = namespace)]
     pub(crate) namespace: Option<String>,
     /// Output format
     #[arg(short, long, global = true, value_enum, value_name = "FORMAT")]
@@ -36,6 +36,14 @@ pub(crate) struct Global {
     /// Socket of the running `plumb serve`
     #[arg(long, global = true, value_name = "FILE", env = "PLUMB_SOCKET", hide_env_values = true)]
     pub(crate) socket: Option<PathBuf>,
+}
+
+/// Reads a namespace as the API server would take it.
+fn namespace(text: &str) -> Result<String, String> {
+    if plumb_manifest::is_dns_label(text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("a namespace has lowercase letters, digits and `-`, and at most {} characters", plumb_manifest::MAX_LABEL))
 }
 
 /// How results are written.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{HeaderName, HeaderValue};
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
+use plumb_manifest::{is_dns_label, is_dns_subdomain};
 use plumb_plan::Redactor;
 use plumb_unit::ServiceAccountRef;
 use plumb_world::Secret;
@@ -97,7 +98,7 @@ pub(crate) async fn connect(options: &ConnectOptions) -> Result<Connected, Clust
     let mut config = match &options.kubeconfig {
         KubeconfigSource::Pod => Config::incluster().map_err(|error| wrong(error.to_string()))?,
         source => {
-            let kubeconfig = read(source).map_err(|error| wrong(error.to_string()))?;
+            let kubeconfig = read(source)?;
             let proxied = check(&kubeconfig, options, &origin)?;
             let choice = KubeConfigOptions { context: options.context.clone(), ..KubeConfigOptions::default() };
             let mut config = Config::from_custom_kubeconfig(kubeconfig, &choice).await.map_err(|error| wrong(error.to_string()))?;
@@ -124,7 +125,7 @@ pub(crate) async fn connect(options: &ConnectOptions) -> Result<Connected, Clust
 
 /// Returns the names of the contexts that a kubeconfig has, in its order. No request goes out.
 pub fn contexts(source: &KubeconfigSource) -> Result<Vec<String>, ClusterError> {
-    let kubeconfig = read(source).map_err(|error| ClusterError::Kubeconfig { origin: origin(source), reason: error.to_string() })?;
+    let kubeconfig = read(source)?;
     Ok(kubeconfig.contexts.into_iter().map(|context| context.name).collect())
 }
 
@@ -137,12 +138,23 @@ fn origin(source: &KubeconfigSource) -> String {
     }
 }
 
-fn read(source: &KubeconfigSource) -> Result<Kubeconfig, kube::config::KubeconfigError> {
-    match source {
+fn read(source: &KubeconfigSource) -> Result<Kubeconfig, ClusterError> {
+    let kubeconfig = match source {
         KubeconfigSource::File(path) => Kubeconfig::read_from(path),
         KubeconfigSource::Text { text, .. } => Kubeconfig::from_yaml(text.reveal()),
         KubeconfigSource::Environment | KubeconfigSource::Pod => Kubeconfig::read(),
-    }
+    };
+    kubeconfig.map_err(|error| {
+        let origin = origin(source);
+        // kube shows a path as a value of the program's, in two sorts of quotes.
+        let reason = match error {
+            KubeconfigError::ReadConfig(error, path) if path.display().to_string() == origin => format!("cannot be read: {error}"),
+            KubeconfigError::ReadConfig(error, path) => format!("`{}` cannot be read: {error}", path.display()),
+            KubeconfigError::FindPath => "there is no `$KUBECONFIG`, and no home folder to look in".to_owned(),
+            other => other.to_string(),
+        };
+        ClusterError::Kubeconfig { origin, reason }
+    })
 }
 
 /// Refuses what the chosen context may not hold; returns whether it names a proxy.
@@ -206,25 +218,14 @@ impl Account {
         if account.namespace.is_empty() || account.name.is_empty() {
             return Err(wrong("its namespace and its name may not be empty"));
         }
-        if !is_dns(&account.namespace, false) || account.namespace.len() > 63 {
+        if !is_dns_label(&account.namespace) {
             return Err(wrong("its namespace is not a DNS label"));
         }
-        if !is_dns(&account.name, true) || account.name.len() > 253 {
+        if !is_dns_subdomain(&account.name) {
             return Err(wrong("its name is not a DNS name"));
         }
         Ok(Self { namespace: account.namespace.clone(), name: account.name.clone() })
     }
-}
-
-/// Returns whether a text is lowercase letters, digits and inner dashes; with dots, labels of these.
-fn is_dns(text: &str, dots: bool) -> bool {
-    text.split(if dots { '.' } else { '\0' }).all(|label| {
-        let bytes = label.as_bytes();
-        let edge = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-        edge(bytes.first())
-            && edge(bytes.last())
-            && bytes.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'-')
-    })
 }
 
 impl Identity {
@@ -279,6 +280,12 @@ mod tests {
             "apiVersion: v1\nkind: Config\ncurrent-context: a\ncontexts: [{{name: a, context: {{cluster: c, user: u}}}}]\n\
              clusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:1'{cluster}}}}}]\nusers: [{{name: u, user: {user}}}]\n"
         )
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_named_once() {
+        let error = read(&KubeconfigSource::File("/no/such/config".into())).expect_err("no file");
+        assert_eq!(error.to_string(), "kubeconfig /no/such/config: cannot be read: No such file or directory (os error 2)");
     }
 
     async fn attempt(text: String, context: Option<&str>, allow: bool) -> Result<Connected, ClusterError> {
