@@ -51,7 +51,7 @@ pub(crate) async fn prepare(printer: &Printer, global: &Global, ask: Ask<'_>) ->
     }
     let mut schema = Schema::builtin();
     let built = folder.build(&schema)?;
-    render::check(printer, &built, ask.path)?;
+    render::check(printer, &built, Vec::new(), ask.path)?;
     let redactor = redactor()?;
     let acting = connect(global, &redactor).await?.acting_as(None).map_err(|error| cluster_problem(&error))?;
     let manifests = settle(printer, &acting, &built, &mut schema, ask.path).await?;

@@ -1,7 +1,10 @@
 //! Owns `render`: a folder's manifests, offline. Runs without a runtime, TLS or a cluster.
 
+use std::collections::BTreeSet;
+
 use plumb_build::{Built, report};
 use plumb_schema::Schema;
+use plumb_world::Diagnostic;
 use serde_json::Value;
 
 use crate::args::{Format, Global, PathArgs};
@@ -14,7 +17,7 @@ use crate::versioned;
 pub(crate) fn run(printer: &Printer, global: &Global, args: &PathArgs) -> Done {
     let folder = Folder::open(&args.path, None, global.namespace.as_deref())?;
     let built = folder.build(&Schema::builtin())?;
-    check(printer, &built, &args.path)?;
+    check(printer, &built, unsettled(&built), &args.path)?;
     if built.result.as_ref().is_ok_and(Vec::is_empty) {
         printer.note("no objects");
     }
@@ -32,9 +35,25 @@ pub(crate) fn run(printer: &Printer, global: &Global, args: &PathArgs) -> Done {
     Ok(DONE)
 }
 
-/// Prints a build's warnings, or returns all its errors.
-pub(crate) fn check(printer: &Printer, built: &Built, name: &str) -> Result<(), Problem> {
-    let report = report::render(&built.diagnostics(), &built.files, name, printer.color_err());
+/// Returns a warning for each kind that nobody offline knows: whether it lies in namespaces is a guess until a cluster is asked.
+fn unsettled(built: &Built) -> Vec<Diagnostic> {
+    let mut told = BTreeSet::new();
+    let unknown = built.result.iter().flatten().filter(|manifest| manifest.scope.is_none());
+    let first = unknown.filter(|manifest| told.insert(manifest.gvk.clone()));
+    let warning = |manifest: &std::sync::Arc<plumb_manifest::Manifest>| {
+        let (kind, version) = (&manifest.gvk.kind, manifest.gvk.api_version());
+        Diagnostic::warning("kind-not-checked", format!("whether there is a kind `{kind}` in `{version}` is not known offline"))
+            .at(manifest.at, "")
+            .hint("It is taken for one that lies in namespaces. Beside its CustomResourceDefinition, or with a cluster (`plumb apply --dry-run`), it is known.")
+    };
+    first.map(warning).collect()
+}
+
+/// Prints a build's warnings and `more` of them, or returns all its errors.
+pub(crate) fn check(printer: &Printer, built: &Built, more: Vec<Diagnostic>, name: &str) -> Result<(), Problem> {
+    let mut diagnostics = built.diagnostics();
+    diagnostics.extend(more);
+    let report = report::render(&diagnostics, &built.files, name, printer.color_err());
     let Err(errors) = &built.result else {
         printer.err(&report);
         return Ok(());

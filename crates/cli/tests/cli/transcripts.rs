@@ -126,6 +126,14 @@ fn render_says_how_to_give_a_namespace() {
 }
 
 #[test]
+fn render_says_which_kinds_it_cannot_know() {
+    let widgets = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a}\n---\napiVersion: example.com/v1\nkind: Widget\nmetadata: {name: b}\n";
+    let mistyped = "apiVersion: apps/v1\nkind: Deployement\nmetadata: {name: web}\n";
+    let place = Place::new(&[("deploy/a.yaml", widgets), ("deploy/b.yaml", mistyped)]);
+    insta::assert_snapshot!(place.transcript(&["render", "deploy", "-n", "shop"]));
+}
+
+#[test]
 fn render_from_elsewhere_is_the_same() {
     let place = shop();
     let output = |argument: &str| String::from_utf8(place.run(&["render", argument, "-n", "shop", "-o", "name"]).stdout).unwrap();
@@ -154,6 +162,7 @@ fn usage_errors_end_with_two() {
         &["suspend", "web", "--for", "soon"],
         &["status", "a/b/c"],
         &["status", "a/b", "-n", "c"],
+        &["render", "deploy", "-n", "Not_One"],
         &["serve"],
         &["serve", "--root", "https://git.example.com/shop.git"],
         &["serve", "--root", "https://git.example.com/shop.git", "--clusters", "a,a"],
