@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use plumb_manifest::ObjectKey;
-use plumb_plan::{FieldChange, HoldKind, ObjectSummary, Operation, UnitHash, diff_owned, effective, owner_of};
+use plumb_plan::{FieldChange, HoldKind, ObjectSummary, Operation, UnitHash, applied_fields, diff_owned, dropped, effective, owner_of};
 use plumb_server::api::{DiffView, FieldDiff, ObjectDiff};
 use serde_json::{Value, json};
 
@@ -94,6 +94,7 @@ async fn differences(one: &OneShot) -> Result<Vec<Difference>, Problem> {
         let rules = one.rules.for_object(&key, &wanted, false);
         let applied = effective(&key, &wanted, &rules, Some(&live), &manager);
         let mut fields = diff_owned(&key, &live, &applied, one.schema.root(&manifest.gvk), &one.redactor);
+        fields.extend(dropped(&key, &live, &applied, one.schema.root(&manifest.gvk), taken(&live, &manager), &one.redactor));
         for field in &mut fields {
             field.manager = owner_of(&live, &field.path, &manager).map(str::to_owned);
         }
@@ -118,6 +119,13 @@ async fn differences(one: &OneShot) -> Result<Vec<Difference>, Problem> {
     differences.extend(held.map(|key| Difference { key: key.clone(), change: "delete".to_owned(), fields: Vec::new(), held: true }));
     differences.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(differences)
+}
+
+/// Returns whose fields go with an apply when the manifest does not name them: our own; and where we have none yet, those of whom we take
+/// the object from.
+pub(crate) fn taken(live: &Value, manager: &str) -> impl Fn(&str) -> bool {
+    let adopts = applied_fields(live, manager).is_none();
+    move |other| other == manager || adopts && plumb_cluster::gives_way(other)
 }
 
 fn describe(differences: &[Difference], printer: &Printer) -> String {

@@ -109,7 +109,7 @@ impl Acting {
         match order.mode {
             ApplyMode::TakeOver(other) => work.take_over(&|manager| managed::leaves(manager) || manager == other.manager()).await?,
             ApplyMode::First if order.adopt => {
-                work.take_over(&|manager| managed::leaves(manager) || managed::controls(manager)).await?;
+                work.take_over(&managed::gives_way).await?;
                 force = true;
             }
             ApplyMode::First | ApplyMode::Owned => {}

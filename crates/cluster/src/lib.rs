@@ -55,6 +55,7 @@ pub use inventory::{Inventories, InventoryRecord, Loaded, MAX_PART, MAX_PARTS};
 pub use lease::{Fence, Lease, LeaseOptions, LeaseState};
 pub use lines::MAX_LINE;
 pub use live::{Child, ObjectEvent};
+pub use managed::gives_way;
 pub use observation::Observation;
 pub use rate::Rate;
 pub use resource::Resource;

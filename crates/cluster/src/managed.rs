@@ -52,10 +52,15 @@ pub(crate) fn controls(manager: &str) -> bool {
     manager.starts_with("plumb/") || CONTROLLERS.contains(&manager)
 }
 
+/// Returns whether who adopts an object takes a manager's place: what it set and the manifests do not name goes.
+pub fn gives_way(manager: &str) -> bool {
+    leaves(manager) || controls(manager)
+}
+
 /// Returns who else manages an object so that taking it needs somebody's consent, each named once.
 pub(crate) fn owners(live: &Value, own: &str) -> Vec<String> {
     let mut owners: Vec<String> = entries(live)
-        .filter(|entry| entry.manager != own && entry.subresource.is_empty() && (leaves(entry.manager) || controls(entry.manager)))
+        .filter(|entry| entry.manager != own && entry.subresource.is_empty() && gives_way(entry.manager))
         .map(|entry| entry.manager.to_owned())
         .collect();
     owners.sort();

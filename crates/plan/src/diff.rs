@@ -38,7 +38,7 @@ pub fn diff_owned(key: &ObjectKey, live: &Value, manifest: &Value, schema: Node<
     differ.changes
 }
 
-fn prepare(key: &ObjectKey, object: Option<&Value>, redactor: &Redactor) -> Option<Value> {
+pub(crate) fn prepare(key: &ObjectKey, object: Option<&Value>, redactor: &Redactor) -> Option<Value> {
     let mut object = object?.clone();
     redactor.redact(key, &mut object);
     let top = object.as_object_mut()?;
@@ -51,7 +51,7 @@ fn prepare(key: &ObjectKey, object: Option<&Value>, redactor: &Redactor) -> Opti
     Some(object)
 }
 
-fn strip(metadata: &mut Map<String, Value>, field: &str, stamps: &[&str]) {
+pub(crate) fn strip(metadata: &mut Map<String, Value>, field: &str, stamps: &[&str]) {
     let Some(map) = metadata.get_mut(field).and_then(Value::as_object_mut) else { return };
     stamps.iter().for_each(|stamp| drop(map.remove(*stamp)));
     if map.is_empty() {

@@ -92,6 +92,47 @@ impl FieldSet {
         self.at(&path.0).is_some_and(|node| !node.is_empty())
     }
 
+    /// Returns the paths of an object as it is applied, each place that it names a member. `schema` tells how items of lists are told apart;
+    /// a list that merges as a whole, as unknown ones do, is a leaf.
+    pub(crate) fn of(object: &Value, schema: Node<'_>) -> Self {
+        let mut children = BTreeMap::new();
+        match (object, schema.list()) {
+            (Value::Object(map), _) if !schema.atomic_map() => {
+                children.extend(map.iter().map(|(name, value)| (format!("f:{name}").into(), Self::of(value, schema.field(name)))));
+            }
+            (Value::Array(items), List::Map(keys)) => {
+                let value = |item: &Value, key: &plumb_schema::ListKey| item.get(&*key.name).cloned().or_else(|| key.default.clone());
+                for item in items {
+                    let identity: Fields = keys.iter().filter_map(|key| Some((key.name.to_string(), value(item, key)?))).collect();
+                    children.insert(format!("k:{}", Value::Object(identity)).into(), Self::of(item, schema.item()));
+                }
+            }
+            (Value::Array(items), List::Set) => children.extend(items.iter().map(|item| (format!("v:{item}").into(), Self::default()))),
+            _ => {}
+        }
+        Self { member: true, children }
+    }
+
+    /// Returns what is below, by fieldsV1 key.
+    pub(crate) fn children(&self) -> impl Iterator<Item = (&str, &Self)> {
+        self.children.iter().map(|(key, below)| (&**key, below))
+    }
+
+    /// Returns what is below a fieldsV1 key.
+    pub(crate) fn child(&self, key: &str) -> Option<&Self> {
+        self.children.get(key)
+    }
+
+    /// Returns whether the place itself is in the set.
+    pub(crate) fn is_member(&self) -> bool {
+        self.member
+    }
+
+    /// Returns whether nothing is below.
+    pub(crate) fn is_leaf(&self) -> bool {
+        self.children.is_empty()
+    }
+
     fn at(&self, path: &[Segment]) -> Option<&Self> {
         let Some((first, rest)) = path.split_first() else { return Some(self) };
         let found = match first {

@@ -38,6 +38,7 @@
 
 mod contested;
 mod diff;
+mod dropped;
 mod ending;
 mod fields;
 mod health;
@@ -56,6 +57,7 @@ mod summary;
 
 pub use contested::{CONTEST_FIRST_PAUSE_MS, CONTEST_MAX_PAUSE_MS, CONTEST_REVERTS, CONTEST_TRACKED, CONTEST_WINDOW_MS, Contest, Contests};
 pub use diff::{diff, diff_owned};
+pub use dropped::dropped;
 pub use ending::{Finished, finished};
 pub use fields::{FieldSet, FieldsError, MAX_FIELDS_DEPTH, applied_fields, covers, entries, keeps, owner_of};
 pub use health::{health, worst};

@@ -276,7 +276,7 @@ fn places(object: &Value, path: &[String]) -> Vec<Vec<Place>> {
     open.into_iter().map(|(place, _)| place).collect()
 }
 
-fn lookup<'a>(value: &'a Value, path: &FieldPath) -> Option<&'a Value> {
+pub(crate) fn lookup<'a>(value: &'a Value, path: &FieldPath) -> Option<&'a Value> {
     path.0.iter().try_fold(value, |value, segment| match segment {
         Segment::Key(key) => value.get(key),
         Segment::Index(index) => value.get(*index),

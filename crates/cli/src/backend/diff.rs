@@ -5,11 +5,13 @@ use std::time::Duration;
 use plumb_controller::UnitState;
 use plumb_controller::core::{Ended, Order};
 use plumb_manifest::{Manifest, ObjectKey};
-use plumb_plan::{FieldChange, HoldKind, Operation, Plan, Redactor, Rules, UnitHash, diff_owned, effective};
+use plumb_plan::{FieldChange, HoldKind, Operation, Plan, Redactor, Rules, UnitHash, diff_owned, dropped, effective};
 use plumb_schema::Schema;
 use plumb_server::api::{ApiError, DiffView, ErrorCode, FieldDiff, ObjectDiff};
 use plumb_store::REDACTED;
 use serde_json::Value;
+
+use crate::diff::taken;
 
 use super::{OperatorBackend, cluster_error, new_id, requests, view};
 
@@ -65,7 +67,10 @@ async fn objects(backend: &OperatorBackend, state: &UnitState, plan: &Plan) -> R
             Some(live) => {
                 let wanted = manifest.value();
                 let sent = effective(key, &wanted, &rules.for_object(key, &wanted, false), Some(&live), &manager);
-                let changes = diff_owned(key, &live, &sent, schema.root(&manifest.gvk), &redactor);
+                let mut changes = diff_owned(key, &live, &sent, schema.root(&manifest.gvk), &redactor);
+                if changes_it {
+                    changes.extend(dropped(key, &live, &sent, schema.root(&manifest.gvk), taken(&live, &manager), &redactor));
+                }
                 let secret = manifest.sensitive || key.group.is_empty() && &*key.kind == "Secret";
                 let action = if changes_it { "change" } else { "report" };
                 difference(key, action, changes.into_iter().map(|change| field(change, secret)).collect())
