@@ -113,7 +113,14 @@ async fn a_set_that_depends_on_itself_takes_one_pass() {
         json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": name}, "webhooks": [{
             "name": "things.example.com", "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Ignore", "timeoutSeconds": 1,
             "clientConfig": {"service": {"name": "hook", "namespace": name, "path": "/"}},
-            "rules": [{"apiGroups": [group], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["things"]}]}]}),
+            "rules": [{"apiGroups": [group], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["things"]}]},
+            // Nothing answers at the Service's address here, so this one refuses whatever it sees: were it there before what it depends on
+            // is, that could not be created any more.
+            {"name": "early.example.com", "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Fail", "timeoutSeconds": 1,
+            "clientConfig": {"service": {"name": "hook", "namespace": name, "path": "/"}},
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}},
+            "rules": [{"apiGroups": ["", "apps", "discovery.k8s.io", "rbac.authorization.k8s.io"], "apiVersions": ["*"], "operations": ["CREATE"],
+                "resources": ["serviceaccounts", "services", "endpointslices", "pods", "replicasets", "deployments", "roles", "rolebindings"]}]}]}),
         json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "hook"}, "spec": {"selector": {"app": "hook"}, "ports": [{"port": 443}]}}),
         deployment("hook", 1),
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "hook"},
