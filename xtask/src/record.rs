@@ -32,7 +32,7 @@ pub(crate) fn schema() -> Result<()> {
 
 fn get(plane: &Plane, path: &str, accept: &str) -> Result<Value> {
     let output = Command::new("curl")
-        .args(["--silent", "--fail", "--show-error", "--cacert"])
+        .args(["--silent", "--fail", "--show-error", "--noproxy", "*", "--cacert"])
         .arg(plane.authority())
         .args(["--header", &format!("Accept: {accept}"), "--header", &format!("Authorization: Bearer {}", plane.token())])
         .arg(format!("{}{path}", plane.server()))
