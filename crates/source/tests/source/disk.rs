@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use plumb_source::FolderWorld;
 use plumb_world::{EntryKind, World, WorldError};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tempfile::TempDir;
 
 use crate::path;
@@ -73,4 +76,45 @@ fn pipes_do_not_block_and_huge_files_are_refused() {
     assert!(matches!(file("huge"), WorldError::TooLarge { .. }));
     assert_eq!(world.list(FolderWorld::TREE, &path("")).unwrap().unwrap().len(), 1);
     assert!(FolderWorld::open(&folder.path().join("none")).is_err());
+}
+
+/// S2: what is a file when it is looked up and a link when it is opened. Exchanged as fast as it goes while it is read.
+#[test]
+fn a_link_that_is_swapped_in_leads_nowhere() {
+    const MET: usize = 2_000;
+    let folder = TempDir::new().unwrap();
+    let outside = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(outside.path().join("file"), "canary").unwrap();
+    fs::create_dir(at("folder")).unwrap();
+    fs::write(at("folder/file"), "inside").unwrap();
+    fs::write(at("file"), "inside").unwrap();
+    symlink(outside.path(), at("folder-link")).unwrap();
+    symlink(outside.path().join("file"), at("file-link")).unwrap();
+    let world = FolderWorld::open(folder.path()).unwrap();
+    let done = AtomicBool::new(false);
+    let (mut good, mut refused, mut leaked) = (0, 0, None);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                for name in ["file", "folder"] {
+                    renameat_with(CWD, at(name), CWD, at(&format!("{name}-link")), RenameFlags::EXCHANGE).unwrap();
+                }
+            }
+        });
+        let begun = Instant::now();
+        // Until both were met often; an assertion in here would leave the other thread running.
+        while leaked.is_none() && (good < MET || refused < MET) && begun.elapsed() < Duration::from_secs(30) {
+            for name in ["file", "folder/file"] {
+                match world.file(FolderWorld::TREE, &path(name)) {
+                    Ok(Some(blob)) if &*blob.bytes == b"inside" => good += 1,
+                    Ok(Some(_)) => leaked = Some(name),
+                    Ok(None) | Err(_) => refused += 1,
+                }
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(leaked, None);
+    assert!(good >= MET && refused >= MET, "both were met: {good} and {refused}");
 }
