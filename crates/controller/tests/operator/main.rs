@@ -8,6 +8,7 @@ mod apiserver;
 mod bench;
 mod chain;
 mod endings;
+mod faults;
 mod ground;
 mod mistakes;
 mod moves;
