@@ -188,11 +188,13 @@ impl Wire {
     /// Sends an order and repeats it while that may help: on 429 and 503 as long as the server says, on a lost connection, on 5xx.
     /// Every order of this crate may be repeated: applies and deletes with preconditions say the same thing twice.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Answer, ClusterError> {
-        let started = Instant::now();
+        // Patience begins with the first answer: to wait for one's turn is no trouble of the server's.
+        let mut since: Option<Instant> = None;
         let mut attempt = 0;
         loop {
             let outcome = self.once(call).await;
-            let wait = if call.repeat && !call.urgent { pause(&outcome, attempt, started.elapsed(), call.what) } else { None };
+            let elapsed = since.get_or_insert_with(Instant::now).elapsed();
+            let wait = if call.repeat && !call.urgent { pause(&outcome, attempt, elapsed, call.what) } else { None };
             match wait {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => return outcome,
@@ -229,7 +231,18 @@ impl Wire {
             fault::die(call.what);
         }
         self.note(answered.as_ref().err());
+        if let Ok(answer) = &answered {
+            self.pace(answer.status);
+        }
         answered
+    }
+
+    /// Keeps to the pace that the server lets through.
+    fn pace(&self, status: u16) {
+        match status {
+            429 => self.limiter.refused(Instant::now()),
+            _ => self.limiter.passed(Instant::now()),
+        }
     }
 
     /// Waits until a write may begin, as long as for a server that does not answer.
@@ -257,6 +270,7 @@ impl Wire {
         };
         self.note(response.as_ref().err());
         let response = response?;
+        self.pace(response.status().as_u16());
         if response.status().is_success() {
             return Ok(response);
         }

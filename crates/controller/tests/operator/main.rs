@@ -20,5 +20,6 @@ mod restart;
 mod rollback;
 mod sharing;
 mod story;
+mod throttled;
 
 pub(crate) use bench::Bench;
