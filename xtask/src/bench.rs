@@ -1,11 +1,13 @@
 //! Owns `bench`: the figures of docs/benchmarks.md, each beside its peer in the same run.
 
+mod coldstart;
 mod fleet;
 mod latency;
 mod rollout;
+mod throttled;
 mod yaml;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::setup;
 
@@ -14,7 +16,13 @@ type Bench = fn() -> Result<()>;
 
 /// Runs the named benchmarks, or all.
 pub(crate) fn run(names: &[&str]) -> Result<()> {
-    const ALL: [(&str, Bench); 3] = [("yaml", yaml::run), ("rollout", rollout::run), ("latency", latency::run)];
+    const ALL: [(&str, Bench); 5] = [
+        ("yaml", yaml::run),
+        ("rollout", rollout::run),
+        ("latency", latency::run),
+        ("throttled", throttled::run),
+        ("coldstart", coldstart::run),
+    ];
     if let Some(unknown) = names.iter().find(|name| ALL.iter().all(|(known, _)| known != *name)) {
         bail!("no benchmark `{unknown}`; there are: {}", ALL.map(|(name, _)| name).join(", "));
     }
@@ -27,6 +35,26 @@ pub(crate) fn run(names: &[&str]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// How many objects a benchmark has that can be made small, to see that it works: its own number, or what `PLUMB_BENCH_OBJECTS` says. A small one is
+/// not built for speed.
+struct Size {
+    objects: usize,
+    profile: &'static str,
+}
+
+impl Size {
+    fn of(whole: usize) -> Result<Self> {
+        match std::env::var("PLUMB_BENCH_OBJECTS") {
+            Ok(text) => Ok(Self { objects: text.parse().context("PLUMB_BENCH_OBJECTS is no number")?, profile: "dev" }),
+            Err(_) => Ok(Self { objects: whole, profile: "release" }),
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.profile == "release"
+    }
 }
 
 /// Prints one figure: what was measured, what it came to, what is asked.

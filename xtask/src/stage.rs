@@ -28,6 +28,7 @@ pub(crate) struct Stage {
     folder: tempfile::TempDir,
     listen: std::net::SocketAddr,
     plumb: PathBuf,
+    kubeconfig: Option<PathBuf>,
     child: Option<Child>,
 }
 
@@ -43,11 +44,27 @@ impl Stage {
         let git =
             HttpServer::start_with(&tools, &folder.path().join("git"), HttpOptions { notify: Some(notify), ..HttpOptions::default() })?;
         let repo = Repo::create(&folder.path().join("work"), &git.create("fleet")?)?;
-        Ok(Self { plane, repo, tools, git, folder, listen, plumb, child: None })
+        Ok(Self { plane, repo, tools, git, folder, listen, plumb, kubeconfig: None, child: None })
+    }
+
+    /// Has `plumb serve` reach the cluster another way, as through a proxy.
+    pub(crate) fn connect_through(&mut self, kubeconfig: &Path) {
+        self.kubeconfig = Some(kubeconfig.to_owned());
     }
 
     /// Starts `plumb serve` and waits until it answers.
     pub(crate) fn serve(&mut self) -> Result<()> {
+        self.spawn()?;
+        self.until_answers()
+    }
+
+    /// Waits until `plumb serve` answers.
+    pub(crate) fn until_answers(&self) -> Result<()> {
+        self.until("`plumb serve` answers", || Ok(self.plumb(&["get", "units", "-o", "json"]).is_ok()))
+    }
+
+    /// Starts `plumb serve`.
+    pub(crate) fn spawn(&mut self) -> Result<()> {
         let secret = self.folder.path().join("hook-secret");
         std::fs::write(&secret, HOOK_SECRET)?;
         setup::run(Command::new("chmod").arg("600").arg(&secret))?;
@@ -56,7 +73,7 @@ impl Stage {
             .arg("serve")
             .args(["--root", &format!("{}//units@main", self.git.url("fleet"))])
             .arg("--kubeconfig")
-            .arg(self.plane.kubeconfig())
+            .arg(self.kubeconfig.as_deref().unwrap_or(self.plane.kubeconfig()))
             .args(["--clusters", self.plane.context(), "--listen", &self.listen.to_string(), "--poll", "10m", "--qps", "5000"])
             .arg("--hook-secret")
             .arg(&secret)
@@ -70,7 +87,7 @@ impl Stage {
             .spawn()
             .context("`plumb serve` did not start")?;
         self.child = Some(child);
-        self.until("`plumb serve` answers", || Ok(self.plumb(&["get", "units", "-o", "json"]).is_ok()))
+        Ok(())
     }
 
     /// Ends `plumb serve` as an orderly shutdown does.
