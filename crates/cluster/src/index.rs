@@ -16,6 +16,7 @@ use crate::entry::{Covers, Entry, ObjectState, Sent, is_older, is_replicas, mean
 use crate::lines::{Head, head};
 use crate::locked;
 use crate::observation::Observation;
+use crate::seen::Seen;
 
 /// What is kept of a kind.
 #[derive(Clone, Debug, Default)]
@@ -317,7 +318,7 @@ impl Index {
 
     /// Takes a finished list of a version: what the index has of the kind and the list has not is gone. Of objects under way that is told when
     /// their requests have ended, unless those made them anew.
-    pub(crate) fn absent(&self, gvk: &Gvk, seen: &BTreeSet<ObjectKey>, version: &str) {
+    pub(crate) fn absent(&self, gvk: &Gvk, seen: &Seen, version: &str) {
         let mut state = locked(&self.state);
         let missing: Vec<ObjectKey> = of_kind(&state, gvk).filter(|key| !seen.contains(key)).collect();
         for key in missing {
@@ -337,7 +338,7 @@ impl Index {
     }
 
     /// Returns whether a finished list lacks objects that the index has: then it is to be asked twice.
-    pub(crate) fn lacks(&self, gvk: &Gvk, seen: &BTreeSet<ObjectKey>) -> bool {
+    pub(crate) fn lacks(&self, gvk: &Gvk, seen: &Seen) -> bool {
         let state = locked(&self.state);
         of_kind(&state, gvk).any(|key| !seen.contains(&key))
     }
@@ -571,7 +572,7 @@ mod tests {
         for (answered, gone) in [(None, true), (Some(9), false)] {
             bench.answered(1, "one");
             let flight = bench.index.flight(&bench.key);
-            bench.index.absent(&bench.gvk, &BTreeSet::new(), "5");
+            bench.index.absent(&bench.gvk, &Seen::default(), "5");
             answered.into_iter().for_each(|version| bench.answered(version, "two"));
             assert_eq!(bench.told(), [], "the request is under way");
             drop(flight);
@@ -621,7 +622,7 @@ mod tests {
             assert_eq!(bench.index.ended(&key).is_some(), ended);
             // A list that lacks it tells as much.
             bench.index.event(&gvk, &key, false, job(3, ttl, None).as_bytes()).expect("event");
-            bench.index.absent(&gvk, &BTreeSet::new(), "4");
+            bench.index.absent(&gvk, &Seen::default(), "4");
             assert_eq!(bench.index.ended(&key).is_some(), ttl == 60);
         }
     }

@@ -22,8 +22,11 @@ use crate::{Cluster, SYSTEM_NAMESPACE};
 pub const MAX_PART: usize = 700 << 10;
 /// Parts of one record at most: some 60,000 objects of one unit.
 pub const MAX_PARTS: usize = 16;
-/// ConfigMaps read at once.
-const PAGE: usize = 50;
+/// ConfigMaps read at once before it is known how long they are, and at most.
+const FIRST_PAGE: usize = 10;
+const MAX_PAGE: usize = 500;
+/// How many bytes a page of them is to have.
+const PAGE_BYTES: usize = 2 << 20;
 /// The form of records that this version writes.
 const FORM: u32 = 1;
 
@@ -139,6 +142,48 @@ impl ConfigMap {
     }
 }
 
+/// Records on their way from ConfigMaps.
+#[derive(Default)]
+struct Gathered {
+    loaded: Loaded,
+    stored: BTreeMap<UnitHash, Stored>,
+    /// Heads some of whose parts are not here yet, and parts, by name.
+    open: BTreeMap<String, ConfigMap>,
+}
+
+impl Gathered {
+    fn take(&mut self, inventories: &Inventories, map: ConfigMap) {
+        let name = map.metadata.name.clone();
+        // A part is named for its head.
+        let head = if inventories.is_head(&name) { name.clone() } else { name.rsplit_once('-').map_or("", |(head, _)| head).to_owned() };
+        self.open.insert(name, map);
+        let whole = |head: &ConfigMap| head.further().iter().all(|part| self.open.contains_key(part));
+        if self.open.get(&head).is_some_and(whole) {
+            self.put_together(inventories, &head);
+        }
+    }
+
+    fn put_together(&mut self, inventories: &Inventories, head: &str) {
+        let Some(head) = self.open.remove(head) else { return };
+        match inventories.assemble(&head, |name| self.open.get(name).map(ConfigMap::part)) {
+            Ok((record, stored)) => {
+                self.stored.insert(UnitHash::of(&record.unit), stored);
+                self.loaded.records.push(record);
+            }
+            Err(reason) => self.loaded.damaged.push((head.metadata.name.clone(), reason)),
+        }
+        head.further().iter().for_each(|part| {
+            self.open.remove(part);
+        });
+    }
+
+    fn finish(mut self, inventories: &Inventories) -> (Loaded, BTreeMap<UnitHash, Stored>) {
+        let heads: Vec<String> = self.open.keys().filter(|name| inventories.is_head(name)).cloned().collect();
+        heads.iter().for_each(|head| self.put_together(inventories, head));
+        (self.loaded, self.stored)
+    }
+}
+
 fn collection() -> String {
     format!("/api/v1/namespaces/{SYSTEM_NAMESPACE}/configmaps")
 }
@@ -161,18 +206,7 @@ impl Inventories {
 
     /// Reads all inventories of the installation. What it returns is complete, or it is an error.
     pub async fn load(&self) -> Result<Loaded, ClusterError> {
-        let maps = self.list(&format!("{INVENTORY_LABEL}={}", self.installation)).await?;
-        let mut loaded = Loaded::default();
-        let mut known = BTreeMap::new();
-        for head in maps.values().filter(|map| self.is_head(&map.metadata.name)) {
-            match self.assemble(head, |name| maps.get(name).map(ConfigMap::part)) {
-                Ok((record, stored)) => {
-                    known.insert(UnitHash::of(&record.unit), stored);
-                    loaded.records.push(record);
-                }
-                Err(reason) => loaded.damaged.push((head.metadata.name.clone(), reason)),
-            }
-        }
+        let (loaded, known) = self.list(&format!("{INVENTORY_LABEL}={}", self.installation)).await?;
         *locked(&self.known) = known;
         Ok(loaded)
     }
@@ -180,16 +214,16 @@ impl Inventories {
     /// Reads the inventory of one unit again; none if there is none.
     pub async fn load_one(&self, unit: &NodeKey) -> Result<Option<InventoryRecord>, ClusterError> {
         let hash = UnitHash::of(unit);
-        let maps = self.list(&format!("{INVENTORY_LABEL}={},{UNIT_LABEL}={hash}", self.installation)).await?;
-        let Some(head) = maps.get(&self.head(hash)) else {
-            locked(&self.known).remove(&hash);
-            return Ok(None);
+        let (loaded, mut found) = self.list(&format!("{INVENTORY_LABEL}={},{UNIT_LABEL}={hash}", self.installation)).await?;
+        if let Some((_, reason)) = loaded.damaged.into_iter().next() {
+            return Err(ClusterError::Unreadable { what: format!("the inventory of {unit}"), reason });
+        }
+        let mut known = locked(&self.known);
+        match found.remove(&hash) {
+            Some(stored) => known.insert(hash, stored),
+            None => known.remove(&hash),
         };
-        let (record, stored) = self
-            .assemble(head, |name| maps.get(name).map(ConfigMap::part))
-            .map_err(|reason| ClusterError::Unreadable { what: format!("the inventory of {unit}"), reason })?;
-        locked(&self.known).insert(hash, stored);
-        Ok(Some(record))
+        Ok(loaded.records.into_iter().find(|record| record.unit == *unit))
     }
 
     /// Writes a unit's record; returns whether a request was needed.
@@ -259,14 +293,16 @@ impl Inventories {
         name.strip_prefix(&format!("plumb-{}-", self.installation)).is_some_and(|rest| UnitHash::parse(rest).is_some())
     }
 
-    async fn list(&self, selector: &str) -> Result<BTreeMap<String, ConfigMap>, ClusterError> {
+    /// Reads records page by page, each put together as soon as all of it is here: what is read and not yet used is never more than a page and
+    /// one record.
+    async fn list(&self, selector: &str) -> Result<(Loaded, BTreeMap<UnitHash, Stored>), ClusterError> {
         let own = ActAs::default();
         let what = "the inventories of this installation";
         'again: for _ in 0..LIST_ATTEMPTS {
-            let mut maps = BTreeMap::new();
-            let mut next = String::new();
+            let mut gathered = Gathered::default();
+            let (mut next, mut limit) = (String::new(), FIRST_PAGE);
             loop {
-                let path = format!("{}?labelSelector={}&limit={PAGE}&continue={}", collection(), segment(selector), segment(&next));
+                let path = format!("{}?labelSelector={}&limit={limit}&continue={}", collection(), segment(selector), segment(&next));
                 let body = match self.wire.fetch(&Call::get(path, what, &own)).await {
                     Ok(body) => body,
                     Err(error) if classify(&error) == Class::Expired => continue 'again,
@@ -274,17 +310,19 @@ impl Inventories {
                 };
                 let page: MapList = serde_json::from_slice(&body)
                     .map_err(|error| ClusterError::Unreadable { what: what.to_owned(), reason: error.to_string() })?;
-                maps.extend(page.items.into_iter().map(|map| (map.metadata.name.clone(), map)));
+                limit = (PAGE_BYTES * page.items.len().max(1) / body.len().max(1)).clamp(1, MAX_PAGE);
+                drop(body);
+                page.items.into_iter().for_each(|map| gathered.take(self, map));
                 next = page.metadata.next;
                 if next.is_empty() {
-                    return Ok(maps);
+                    return Ok(gathered.finish(self));
                 }
             }
         }
         Err(ClusterError::Unreadable { what: what.to_owned(), reason: "the list expired again and again before it was read".to_owned() })
     }
 
-    fn assemble<'a>(&self, head: &'a ConfigMap, part: impl Fn(&str) -> Option<&'a str>) -> Result<(InventoryRecord, Stored), String> {
+    fn assemble<'a>(&self, head: &ConfigMap, part: impl Fn(&str) -> Option<&'a str>) -> Result<(InventoryRecord, Stored), String> {
         let parts = head.further();
         let mut text = head.part().to_owned();
         for name in &parts {

@@ -31,6 +31,7 @@ mod premises;
 mod rate;
 mod resource;
 mod scaler;
+mod seen;
 mod step;
 mod sync;
 mod time;

@@ -25,6 +25,7 @@ use crate::locked;
 use crate::observation::Observation;
 use crate::rate::backoff;
 use crate::resource::{Resource, segment};
+use crate::seen::Seen;
 use crate::watcher::{METADATA_LIST, Subject, Watcher};
 use crate::webhook::{Webhook, differing, webhooks};
 use crate::wire::{ActAs, Call};
@@ -193,11 +194,12 @@ impl Premises {
     }
 
     /// Takes a finished list: what it lacks is gone.
-    pub(crate) fn complete(&self, cluster: &Cluster, gvk: &Gvk, seen: &BTreeSet<ObjectKey>) {
+    pub(crate) fn complete(&self, cluster: &Cluster, gvk: &Gvk, seen: &Seen) {
         {
             let mut state = locked(&self.state);
             if *gvk == configurations() {
-                let is_gone = |name: &Arc<str>| !seen.iter().any(|key| key.name == *name);
+                let key = |name: &Arc<str>| ObjectKey { name: name.clone(), ..ObjectKey::new(&gvk.group, &gvk.kind, None, "") };
+                let is_gone = |name: &Arc<str>| !seen.contains(&key(name));
                 let gone: Vec<Arc<str>> = state.webhooks.keys().filter(|name| is_gone(name)).cloned().collect();
                 gone.into_iter().for_each(|name| self.configured(&mut state, name, Vec::new()));
             }

@@ -1,12 +1,11 @@
 //! Owns how one kind is listed, followed, resumed and begun again.
 //! Must not take a list that broke off, or a right that was revoked, for a deletion.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
-use plumb_manifest::{Gvk, ObjectKey};
+use plumb_manifest::Gvk;
 use plumb_plan::INSTALLATION_LABEL;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +16,7 @@ use crate::error::{Class, ClusterError, Refusal, classify};
 use crate::lines::{Lines, Page, WatchLine, head};
 use crate::rate::{backoff, fraction};
 use crate::resource::{Resource, segment};
+use crate::seen::Seen;
 use crate::wire::{ActAs, Call, Reach};
 
 /// Objects in one page of a list.
@@ -163,7 +163,7 @@ impl Watcher {
             Some(version) => self.stream(cluster, &resource, format!("{watch}&resourceVersion={}", segment(&version)), None).await,
             None => {
                 let path = format!("{watch}&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
-                self.stream(cluster, &resource, path, Some(BTreeSet::new())).await
+                self.stream(cluster, &resource, path, Some(Seen::default())).await
             }
         }
     }
@@ -178,7 +178,7 @@ impl Watcher {
         let (what, own) = (format!("the list of {}", self.gvk), ActAs::default());
         let mut attempt = 0;
         'again: loop {
-            let (mut seen, mut next) = (BTreeSet::new(), String::new());
+            let (mut seen, mut next) = (Seen::default(), String::new());
             loop {
                 let mut call = Call::get(format!("{base}limit={PAGE}&continue={}", segment(&next)), &what, &own);
                 call.repeat = false;
@@ -212,7 +212,7 @@ impl Watcher {
         resource: &Resource,
         deleted: bool,
         object: &[u8],
-        seen: Option<&mut BTreeSet<ObjectKey>>,
+        seen: Option<&mut Seen>,
     ) -> Result<String, serde_json::Error> {
         let head = head(object)?;
         let key = resource.key(Some(&head.meta.namespace), &head.meta.name);
@@ -220,7 +220,7 @@ impl Watcher {
             if deleted {
                 seen.remove(&key);
             } else {
-                seen.insert(key.clone());
+                seen.insert(&key);
             }
         }
         match self.subject {
@@ -231,7 +231,7 @@ impl Watcher {
     }
 
     /// Ends a list of a version: what it lacks is gone, if this is still the same cluster.
-    async fn finish(&self, cluster: &Cluster, seen: &BTreeSet<ObjectKey>, version: &str) -> Result<(), ClusterError> {
+    async fn finish(&self, cluster: &Cluster, seen: &Seen, version: &str) -> Result<(), ClusterError> {
         if self.subject == Subject::Premise {
             cluster.verify_after_outage().await?;
             cluster.premises().complete(cluster, &self.gvk, seen);
@@ -252,7 +252,7 @@ impl Watcher {
         cluster: &Cluster,
         resource: &Resource,
         path: String,
-        mut seen: Option<BTreeSet<ObjectKey>>,
+        mut seen: Option<Seen>,
     ) -> Result<Ended, ClusterError> {
         let (what, own) = (format!("the watch of {}", self.gvk), ActAs::default());
         let mut call = Call::get(path, &what, &own);
@@ -323,7 +323,7 @@ impl Watcher {
     }
 
     /// Takes one line; returns whether to go on.
-    fn line(&self, cluster: &Cluster, resource: &Resource, line: &[u8], seen: Option<&mut BTreeSet<ObjectKey>>, turn: &mut Turn) -> bool {
+    fn line(&self, cluster: &Cluster, resource: &Resource, line: &[u8], seen: Option<&mut Seen>, turn: &mut Turn) -> bool {
         let what = || format!("the watch of {}", self.gvk);
         let read: WatchLine<'_> = match serde_json::from_slice(line) {
             Ok(read) => read,
