@@ -6,14 +6,13 @@ use serde_json::Value;
 
 /// Prints the table and the list.
 pub(super) fn table(units: &BTreeMap<String, Value>) {
-    let synced = units.values().filter(|unit| unit["sync"] == "Synced").count();
     let wholly = units.values().filter(|unit| whole(unit)).count();
+    let waiting = units.values().filter(|unit| waits_only(unit)).count();
     let objects: u64 = units.values().filter_map(|unit| unit["objects"].as_u64()).sum();
     println!(
-        "\n  units {}   synced {wholly}   synced but for what belongs to another {}   not {}   objects owned {objects}",
+        "\n  units {}   synced {wholly}   synced but for what waits {waiting}   not {}   objects owned {objects}",
         units.len(),
-        synced - wholly,
-        units.len() - synced
+        units.len() - wholly - waiting
     );
     let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for (name, unit) in units.iter().filter(|(_, unit)| !whole(unit)) {
@@ -38,6 +37,15 @@ pub(super) fn table(units: &BTreeMap<String, Value>) {
 /// Whether nothing of a unit waits.
 fn whole(unit: &Value) -> bool {
     unit["sync"] == "Synced" && unit["gates"].as_array().is_none_or(Vec::is_empty)
+}
+
+/// Whether all that a unit lacks waits for an approval, or for another unit to give an object up.
+fn waits_only(unit: &Value) -> bool {
+    let fails = |problem: &Value| problem["severity"] == "error";
+    !whole(unit)
+        && unit["gates"].as_array().is_some_and(|gates| !gates.is_empty())
+        && !unit["problems"].as_array().into_iter().flatten().any(fails)
+        && unit["error"].as_str().unwrap_or_default().trim().is_empty()
 }
 
 /// Returns why a unit is not synced, one by one.
