@@ -18,13 +18,17 @@ var commands = map[string]func(*flag.FlagSet, []string) error{
 	"pki-client":  pkiClient,
 	"raw-apply":   rawApply,
 	"tied":        tied,
+	"toml":        tomlAnswers,
 	"yaml2json":   yamlToJSON,
 	"yaml-bench":  yamlBench,
+	"yaml-write":  writeYAML,
+
+	"yaml-write-bench": yamlWriteBench,
 }
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: oracle drift-probe|fault-proxy|git-http|mutator|pki|pki-client|raw-apply|tied|yaml2json|yaml-bench [ARGUMENT...]")
+		fmt.Fprintln(os.Stderr, "usage: oracle drift-probe|fault-proxy|git-http|mutator|pki|pki-client|raw-apply|tied|toml|yaml2json|yaml-bench|yaml-write|yaml-write-bench [ARGUMENT...]")
 		os.Exit(2)
 	}
 	name := os.Args[1]

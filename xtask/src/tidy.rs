@@ -128,7 +128,7 @@ pub(crate) fn run(root: &Path) -> Vec<String> {
     check_test_binaries(&files, &mut findings);
     check_architecture(root, &mut findings);
     match metadata(root) {
-        Ok(metadata) => check_dependencies(&metadata, &mut findings),
+        Ok(metadata) => check_dependencies(&metadata, &|user| built_alone(root, user), &mut findings),
         Err(why) => findings.push(format!("Cargo.toml: {why}")),
     }
     findings.sort();
@@ -395,7 +395,7 @@ fn items(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-fn check_dependencies(metadata: &Value, findings: &mut Vec<String>) {
+fn check_dependencies(metadata: &Value, alone: &dyn Fn(&str) -> Option<BTreeSet<String>>, findings: &mut Vec<String>) {
     let graph = graph(metadata);
     let mut used_exceptions = BTreeSet::new();
     for member in &graph.members {
@@ -413,7 +413,7 @@ fn check_dependencies(metadata: &Value, findings: &mut Vec<String>) {
             }
         }
         if PURE.contains(&user) {
-            check_pure(&graph, member, user, findings);
+            check_pure(&graph, member, user, alone, findings);
         }
     }
     for (user, used, _) in EDGE_EXCEPTIONS.iter().filter(|(user, used, _)| !used_exceptions.contains(&(*user, *used))) {
@@ -421,7 +421,18 @@ fn check_dependencies(metadata: &Value, findings: &mut Vec<String>) {
     }
 }
 
-fn check_pure(graph: &Graph<'_>, member: &str, user: &str, findings: &mut Vec<String>) {
+/// Returns the packages of one of our crates when it is built alone: in the graph of all, other crates switch on features for it.
+fn built_alone(root: &Path, user: &str) -> Option<BTreeSet<String>> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let package = format!("plumb-{user}");
+    let arguments = ["tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{p}", "--package", &package];
+    let output = Command::new(cargo).args(arguments).current_dir(root).output().ok().filter(|output| output.status.success())?;
+    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+    Some(lines.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
+}
+
+fn check_pure(graph: &Graph<'_>, member: &str, user: &str, alone: &dyn Fn(&str) -> Option<BTreeSet<String>>, findings: &mut Vec<String>) {
+    let mut impure: Vec<(&str, String)> = Vec::new();
     let mut chains: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut queue = vec![(member, vec![user])];
     while let Some((id, chain)) = queue.pop() {
@@ -432,11 +443,15 @@ fn check_pure(graph: &Graph<'_>, member: &str, user: &str, findings: &mut Vec<St
             }
             let chain: Vec<&str> = chain.iter().copied().chain([name]).collect();
             if IMPURE.contains(&name) {
-                findings.push(format!("crates/{user}/Cargo.toml:1: `{user}` is pure, but has `{name}` ({})", chain.join(" → ")));
+                impure.push((name, chain.join(" → ")));
             }
             chains.insert(used, chain.clone());
             queue.push((used, chain));
         }
+    }
+    let built = if impure.is_empty() { None } else { alone(user) };
+    for (name, chain) in impure.iter().filter(|(name, _)| built.as_ref().is_none_or(|built| built.contains(*name))) {
+        findings.push(format!("crates/{user}/Cargo.toml:1: `{user}` is pure, but has `{name}` ({chain})"));
     }
 }
 
@@ -540,7 +555,7 @@ mod tests {
             "workspace_members": names.iter().filter(|name| name.starts_with("plumb")).collect::<Vec<_>>(),
         });
         let mut findings = Vec::new();
-        check_dependencies(&metadata, &mut findings);
+        check_dependencies(&metadata, &|_| None, &mut findings);
         findings
     }
 

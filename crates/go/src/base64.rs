@@ -1,36 +1,65 @@
-//! Owns Base64 as Go's `encoding/base64.StdEncoding` reads it: line breaks are skipped wherever they stand, padding is required.
+//! Owns Base64 as Go's `encoding/base64.StdEncoding` reads and writes it: line breaks are skipped wherever they stand, padding is required.
+
+/// Returns bytes as `StdEncoding` writes them.
+pub fn encode(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let word = group.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        for nth in 0..4 {
+            let digit = DIGITS[(word >> (18 - 6 * nth) & 63) as usize];
+            out.push(if nth <= group.len() { digit as char } else { '=' });
+        }
+    }
+    out
+}
 
 /// Returns what the text encodes, or nothing when Go reports corrupt input.
 pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
+    decode_or_place(text).ok()
+}
+
+/// Returns what the text encodes, or the place that Go's `CorruptInputError` names (encoding/base64, decodeQuantum).
+pub fn decode_or_place(text: &[u8]) -> Result<Vec<u8>, usize> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3 + 3);
-    let mut rest = text.iter().copied().filter(|b| !matches!(b, b'\r' | b'\n'));
+    let mut at = 0;
+    let skip_breaks = |at: &mut usize| {
+        while matches!(text.get(*at), Some(b'\r' | b'\n')) {
+            *at += 1;
+        }
+    };
     loop {
-        let mut quantum = [0_u8; 4];
-        let mut digits = 0;
+        let (mut word, mut digits) = (0_u32, 0);
         while digits < 4 {
-            match rest.next() {
-                None if digits == 0 => return Some(out),
-                None => return None,
+            skip_breaks(&mut at);
+            match text.get(at) {
+                None if digits == 0 => return Ok(out),
+                None => return Err(at - digits),
+                Some(b'=') if digits < 2 => return Err(at),
                 Some(b'=') => break,
-                Some(byte) => quantum[digits] = digit(byte)?,
+                Some(byte) => word |= u32::from(digit(*byte).ok_or(at)?) << (18 - 6 * digits),
             }
             digits += 1;
+            at += 1;
         }
-        let word = quantum.iter().fold(0_u32, |word, d| word << 6 | u32::from(*d));
         let bytes = [(word >> 16) as u8, (word >> 8) as u8, word as u8];
-        match digits {
-            4 => out.extend_from_slice(&bytes),
-            // One '=' was read; two digits need a second one, and nothing may follow.
-            3 => {
-                out.extend_from_slice(&bytes[..2]);
-                return rest.next().is_none().then_some(out);
-            }
-            2 => {
-                out.extend_from_slice(&bytes[..1]);
-                return (rest.next() == Some(b'=') && rest.next().is_none()).then_some(out);
-            }
-            _ => return None,
+        out.extend_from_slice(&bytes[..digits - 1]);
+        if digits == 4 {
+            continue;
         }
+        // One '=' is here; two digits need a second one, and nothing may follow.
+        at += 1;
+        if digits == 2 {
+            skip_breaks(&mut at);
+            match text.get(at) {
+                Some(b'=') => {}
+                Some(_) => return Err(at - 1),
+                None => return Err(at),
+            }
+            at += 1;
+        }
+        skip_breaks(&mut at);
+        return if at == text.len() { Ok(out) } else { Err(at) };
     }
 }
 
@@ -70,5 +99,23 @@ mod tests {
         check("aGVsbG8=x", None);
         check("aGVs bG8=", None);
         check("_-__", None);
+    }
+
+    #[test]
+    fn corrupt_places_are_gos() {
+        for (text, expect) in [
+            ("a", 0),
+            ("aGVsbA", 4),
+            ("aGVsbA=", 7),
+            ("aGVsbA=x", 6),
+            ("aGVsbG8=x", 8),
+            ("aGVs bG8=", 4),
+            ("aG\n", 1),
+            ("a===", 1),
+            ("=", 0),
+            ("aGVsbA==\n=", 9),
+        ] {
+            assert_eq!(super::decode_or_place(text.as_bytes()), Err(expect), "{text:?}");
+        }
     }
 }

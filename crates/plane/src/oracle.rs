@@ -77,8 +77,22 @@ impl YamlOracle {
     ///
     /// When the file cannot be read or one of its documents is not YAML.
     pub fn megabytes_per_second(tools: &Tools, file: &Path) -> Result<f64, OracleError> {
+        Self::measured(tools, "yaml-bench", file)
+    }
+
+    /// Returns how many megabytes (10⁶ bytes) of YAML the library writes in a second on one
+    /// thread, from the values of a file's documents.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read or one of its documents is not YAML.
+    pub fn megabytes_written_per_second(tools: &Tools, file: &Path) -> Result<f64, OracleError> {
+        Self::measured(tools, "yaml-write-bench", file)
+    }
+
+    fn measured(tools: &Tools, measurement: &str, file: &Path) -> Result<f64, OracleError> {
         let mut command = Command::new(tools.oracle()?);
-        command.arg("yaml-bench").arg(file).env("GOMAXPROCS", "1");
+        command.arg(measurement).arg(file).env("GOMAXPROCS", "1");
         let answer = run::run(&mut command, b"", BENCH)?;
         answer.trim().parse().map_err(|_| {
             let (command, reason) = (run::spoken(&command), format!("`{}` is no number", answer.trim()));

@@ -1,4 +1,4 @@
-//! Owns what tests of the pure crates share: a [`MemoryWorld`] made of texts, cases in folders or archives, and snapshots of their results.
+//! Owns what tests of the pure crates share: a [`MemoryWorld`] made of texts, cases in folders or archives, the conformance corpus, and snapshots of their results.
 //! Must not be a normal dependency of anything: it is for tests, and it panics where a test should fail.
 //!
 //! ```
@@ -17,11 +17,13 @@
 )]
 
 mod case;
+mod corpus;
 mod notes;
 mod snapshot;
 mod world;
 
 pub use case::{Case, load};
+pub use corpus::corpus;
 pub use notes::{Finding, Note, check_notes, notes};
 pub use snapshot::{UPDATE, difference, updating};
 pub use world::{MemoryWorld, Read};

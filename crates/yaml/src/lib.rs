@@ -1,9 +1,10 @@
-//! Owns YAML: documents with positions, read as Go's libraries read them, and JSON made of them.
+//! Owns YAML: documents with positions, read as Go's libraries read them, JSON made of them, and values written as both of Go's encoders write them.
 //! Must not know Kubernetes, and must not do input or output.
 //!
 //! A text is read to a [`Stream`] of documents in one arena. A [`Document`] gives its tree as `sigs.k8s.io/yaml` means it
 //! ([`Document::root`]) and as it is written ([`Document::raw`]); a [`NodeRef`] is a cheap reference into it, with the byte
 //! range of the text it was made of. What is wrong is an [`Error`] with Go's own message, beside the documents that can be read.
+//! An [`Emitter`] writes a document in a [`Dialect`] while its caller walks whatever it has; [`Emitter::written`] tells where each part went.
 //!
 //! ```
 //! use plumb_yaml::{Options, parse, to_json};
@@ -43,6 +44,11 @@ mod scanner;
 mod stream;
 mod timestamp;
 mod token;
+mod write;
+mod write_order;
+mod write_scalar;
+mod write_style;
+mod write_tree;
 
 pub use arena::Kind;
 pub use error::{ByteSpan, Error, ErrorCode};
@@ -54,3 +60,6 @@ pub use limits::{
 pub use names::Sym;
 pub use stream::{Document, Duplicate, Entries, Entry, Items, NodeId, NodeRef, Scalar, Stream, parse, parse_str};
 pub use token::Style;
+pub use write::{Dialect, Emitter};
+pub use write_order::{compare_keys, sort_keys};
+pub use write_tree::{float_text, float_text_by_json, text_by_json, to_yaml, write_node};

@@ -1,5 +1,6 @@
-//! Owns how fast YAML is read, beside Go's library on the same file.
+//! Owns how fast YAML is read and written, beside Go's library on the same file.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -17,10 +18,8 @@ pub(crate) fn run() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("documents.yaml");
     std::fs::write(&path, documents()?)?;
-    let output =
-        setup::cargo(&["run", "--release", "--quiet", "--package", "plumb-yaml", "--example", "read_bench", "--"]).arg(&path).output()?;
-    ensure!(output.status.success(), "the measurement failed: {}", String::from_utf8_lossy(&output.stderr));
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut told = measured("read_bench", &path)?;
+    told.push_str(&measured("write_bench", &path)?);
     let rate = |name: &str| -> Result<f64> {
         let line = told
             .lines()
@@ -28,12 +27,26 @@ pub(crate) fn run() -> Result<()> {
             .with_context(|| format!("no `{name}` in: {told}"))?;
         Ok(line.trim().parse()?)
     };
-    let go = YamlOracle::megabytes_per_second(&Tools::locate()?, &path)?;
+    let tools = Tools::locate()?;
+    let go = YamlOracle::megabytes_per_second(&tools, &path)?;
     let (parse, json) = (rate("parse ")?, rate("parse+to_json ")?);
     figure("sigs.k8s.io/yaml, YAMLToJSON", &format!("{go:.1} MB/s"), "-");
     figure("read with keys, duplicates and resolution", &format!("{parse:.0} MB/s, {:.0} ×", parse / go), "≥ 12 ×");
     figure("the same and JSON written", &format!("{json:.0} MB/s, {:.0} ×", json / go), "-");
+    let go = YamlOracle::megabytes_written_per_second(&tools, &path)?;
+    let (v2, v3) = (rate("v2 ")?, rate("v3 ")?);
+    figure("sigs.k8s.io/yaml, Marshal", &format!("{go:.1} MB/s"), "-");
+    figure("written as Marshal does", &format!("{v2:.0} MB/s, {:.0} ×", v2 / go), "≥ 15 ×");
+    figure("written as go-yaml v3 does", &format!("{v3:.0} MB/s, {:.0} ×", v3 / go), "-");
     Ok(())
+}
+
+/// Runs one of the measurements of `plumb-yaml` on a file.
+fn measured(example: &str, file: &Path) -> Result<String> {
+    let output =
+        setup::cargo(&["run", "--release", "--quiet", "--package", "plumb-yaml", "--example", example, "--"]).arg(file).output()?;
+    ensure!(output.status.success(), "the measurement failed: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Real-looking documents: block YAML as people write it, made by the kubectl of the control plane from the fleet's objects.

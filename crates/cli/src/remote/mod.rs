@@ -47,8 +47,8 @@ pub(crate) async fn run(printer: &Printer, global: &Global, command: &Command) -
         Command::Resume(args) => remote.resume(args).await,
         Command::Approve(args) => remote.approve(args).await,
         Command::Delete(args) => remote.delete(args).await,
-        // `main` carries it out by itself.
-        Command::Serve(_) => Ok(DONE),
+        // `main` carries these out by itself.
+        Command::Serve(_) | Command::Helm(_) => Ok(DONE),
     }
 }
 

@@ -270,3 +270,29 @@ fn the_help_is_complete() {
     }
     insta::assert_snapshot!(text);
 }
+
+#[test]
+fn a_chart_is_rendered_without_helm() {
+    let template =
+        "a: {{ .Values.x }}\nb: {{ .Release.Name }} {{ .Release.Namespace }}\n{{- if .Values.fail }}{{ fail \"no\" }}{{ end }}\n";
+    let chart = [
+        ("chart/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\n"),
+        ("chart/values.yaml", "x: 1\n"),
+        ("chart/templates/a.yaml", template),
+        ("more.yaml", "x: 2\n"),
+        ("bad.yaml", "x: [\n"),
+        ("fail.yaml", "fail: true\n"),
+    ];
+    let place = Place::new(&chart);
+    let transcripts = [
+        place.transcript(&["helm", "template", "rel", "chart", "-n", "ns", "-f", "more.yaml"]),
+        place.transcript(&["helm", "template", "chart", "-f", "bad.yaml"]),
+        place.transcript(&["helm", "template", "rel", "chart", "-f", "fail.yaml"]),
+        place.transcript(&["helm", "template", "rel", "chart", "--set", "x={a,1}", "--set-json", "x=1"]),
+        place.transcript(&["helm", "template", "rel", "chart", "--set", "x", "--set-file", "y=nowhere"]),
+        place.transcript(&["helm", "template", "rel", "nowhere"]),
+        place.transcript(&["helm", "template", "rel", "chart", "--kube-version", "new"]),
+        place.transcript(&["helm", "template", "rel", "chart", "-o", "json"]),
+    ];
+    insta::assert_snapshot!(transcripts.join("\n"));
+}

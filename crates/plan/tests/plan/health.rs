@@ -1,8 +1,7 @@
 //! Owns the health table, and the comparison with Argo CD's own cases where the shared corpus is present.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use plumb_manifest::ObjectKey;
 use plumb_plan::{Health, HealthStatus, health, worst};
@@ -392,7 +391,7 @@ const DIFFERENT: &[(&str, &str)] = &[];
 
 #[test]
 fn argo_cds_cases_have_argo_cds_words() {
-    let Some(folder) = corpus() else { return };
+    let Some(folder) = plumb_suite::corpus().map(|corpus| corpus.join("health/gitops-engine")) else { return };
     let cases: Vec<Value> = serde_json::from_slice(&read(&folder.join("cases.json"))).unwrap();
     let known: BTreeMap<&str, &str> = DIFFERENT.iter().copied().collect();
     let mut differs = Vec::new();
@@ -410,24 +409,6 @@ fn argo_cds_cases_have_argo_cds_words() {
     assert!(unexpected.is_empty(), "{unexpected:#?}");
     let agree: Vec<_> = known.keys().filter(|input| differs.iter().all(|(other, _)| other != *input)).collect();
     assert!(agree.is_empty(), "no longer different: {agree:?}");
-}
-
-/// Unpacks the cases when the corpus lies beside the repository and the tools to unpack it are here; quietly none otherwise.
-#[expect(clippy::disallowed_methods, reason = "the corpus is a compressed archive outside the repository")]
-fn corpus() -> Option<PathBuf> {
-    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus/cases.tar.zst");
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("health-corpus");
-    if !archive.is_file() {
-        return None;
-    }
-    std::fs::create_dir_all(&folder).ok()?;
-    let run = |script: &str| Command::new("sh").args(["-c", script, "sh"]).arg(&archive).arg(&folder).output().ok();
-    if !run("command -v zstd && command -v tar")?.status.success() {
-        return None;
-    }
-    let done = run("zstd -q -dc --long=27 \"$1\" | tar -C \"$2\" -xf - ./health/gitops-engine")?;
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    Some(folder.join("health/gitops-engine"))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the corpus is a folder of files")]

@@ -7,6 +7,7 @@ mod hostile;
 mod limits;
 mod property;
 mod recorded;
+mod writing;
 
 use plumb_yaml::{Error, ErrorCode, Options, Stream, parse, to_json};
 

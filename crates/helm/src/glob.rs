@@ -1,0 +1,105 @@
+//! Owns the globs of `.Files.Glob`: gobwas/glob's syntax with `/` as the separator.
+
+/// Returns whether a name matches: `*` and `?` stop at `/`, `**` does not; `[a-z]`, `[!a]`, `{a,b}`, `\x`.
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let name: Vec<char> = name.chars().collect();
+    let mut budget = BUDGET;
+    step(&pattern, &name, &mut budget)
+}
+
+/// How many comparisons one name may take.
+const BUDGET: u32 = 200_000;
+
+fn step(pattern: &[char], name: &[char], budget: &mut u32) -> bool {
+    *budget = budget.saturating_sub(1);
+    if *budget == 0 {
+        return false;
+    }
+    match pattern {
+        [] => name.is_empty(),
+        ['*', '*', rest @ ..] => {
+            let rest = &rest[rest.iter().take_while(|c| **c == '*').count()..];
+            (0..=name.len()).any(|at| step(rest, &name[at..], budget))
+        }
+        ['*', rest @ ..] => {
+            let reach = name.iter().take_while(|c| **c != '/').count();
+            (0..=reach).any(|at| step(rest, &name[at..], budget))
+        }
+        ['?', rest @ ..] => name.first().is_some_and(|c| *c != '/') && step(rest, &name[1..], budget),
+        ['{', rest @ ..] => match alternatives(rest) {
+            Some((all, after)) => all.iter().any(|one| step(&[one.as_slice(), after].concat(), name, budget)),
+            None => false,
+        },
+        ['[', rest @ ..] => match (class(rest), name.first()) {
+            (Some((set, negated, after)), Some(c)) => {
+                set.iter().any(|(low, high)| low <= c && c <= high) != negated && step(after, &name[1..], budget)
+            }
+            _ => false,
+        },
+        ['\\', c, rest @ ..] | [c, rest @ ..] => name.first() == Some(c) && step(rest, &name[1..], budget),
+    }
+}
+
+fn alternatives(pattern: &[char]) -> Option<(Vec<Vec<char>>, &[char])> {
+    let (mut all, mut one, mut depth) = (Vec::new(), Vec::new(), 0);
+    for (at, c) in pattern.iter().enumerate() {
+        match c {
+            '}' if depth == 0 => {
+                all.push(one);
+                return Some((all, &pattern[at + 1..]));
+            }
+            ',' if depth == 0 => all.push(std::mem::take(&mut one)),
+            '{' => {
+                depth += 1;
+                one.push(*c);
+            }
+            '}' => {
+                depth -= 1;
+                one.push(*c);
+            }
+            c => one.push(*c),
+        }
+    }
+    None
+}
+
+/// Ranges of a class, whether it is negated, and what follows it.
+type Class<'p> = (Vec<(char, char)>, bool, &'p [char]);
+
+fn class(pattern: &[char]) -> Option<Class<'_>> {
+    let negated = matches!(pattern.first(), Some('!' | '^'));
+    let body = &pattern[usize::from(negated)..];
+    let end = body.iter().position(|c| *c == ']')?;
+    let (mut set, mut at) = (Vec::new(), 0);
+    while at < end {
+        if at + 2 < end && body[at + 1] == '-' {
+            set.push((body[at], body[at + 2]));
+            at += 3;
+        } else {
+            set.push((body[at], body[at]));
+            at += 1;
+        }
+    }
+    Some((set, negated, &body[end + 1..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn globs_stop_at_slashes_but_for_two_stars() {
+        for (pattern, name, expect) in [
+            ("files/*.yaml", "files/a.yaml", true),
+            ("files/*.yaml", "files/b/a.yaml", false),
+            ("files/**", "files/b/a.yaml", true),
+            ("**.json", "a/b.json", true),
+            ("{a,b}/?.txt", "b/x.txt", true),
+            ("[!a]*", "bc", true),
+            ("[a-c]x", "dx", false),
+        ] {
+            assert_eq!(matches(pattern, name), expect, "{pattern} {name}");
+        }
+    }
+}

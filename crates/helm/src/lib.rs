@@ -1,0 +1,37 @@
+//! Owns Helm charts: reading them, their values and dependencies, rendering their templates, and sorting what comes out into manifests and hooks, as
+//! Helm 4 does. Must not do input or output: a chart is given as its files.
+//!
+//! A [`Chart`] is read once ([`Chart::load`]) and rendered as often as wanted ([`render`]); [`Rendered::text`] is what `helm template` prints.
+
+#![warn(missing_docs)]
+
+mod archive;
+mod capabilities;
+mod chart;
+mod dependencies;
+mod files;
+mod glob;
+mod ignore;
+mod manifest;
+mod metadata;
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "tests read recorded cases from disk and count them"
+)]
+mod own;
+mod render;
+mod strvals;
+mod values;
+
+pub use archive::{ArchiveError, MAX_ENTRIES, MAX_FILE_BYTES, unpack};
+pub use capabilities::Capabilities;
+pub use chart::{Chart, ChartError, File};
+pub use dependencies::Named;
+pub use ignore::Ignore;
+pub use manifest::{Hook, Manifest};
+pub use metadata::{Dependency, Import, Maintainer, Metadata};
+pub use render::{Error, Options, Output, Rendered, render};
+pub use strvals::{Form, ReadFile};

@@ -1,0 +1,429 @@
+//! Owns one render of a chart, as `helm template` does it: values layered, templates parsed and executed, the outputs sorted
+//! (helm: pkg/engine/engine.go, pkg/action/install.go, pkg/action/action.go).
+
+use std::rc::Rc;
+
+use plumb_gotemplate::{
+    Exec, FailureKind, Functions, Heap, Host, Limits, ListType, MAP, MapId, MapType, MissingKey, O, Origin, Scope, Traced, Value, Zero,
+    parse, without_no_value,
+};
+use plumb_world::{FileId, Span};
+
+use crate::capabilities::Capabilities;
+use crate::chart::{Chart, File};
+use crate::dependencies::{Named, Part, is_compatible};
+use crate::files::{files, texts};
+use crate::manifest::{Hook, Manifest, sorted};
+use crate::metadata::{Dependency, Metadata};
+use crate::strvals::{Form, ReadFile, argument};
+use crate::values::{Nulls, layered, merged, read, table};
+
+/// `common.Values`.
+static VALUES: MapType = MapType { name: "common.Values", element: "interface {}", zero: Zero::Nil, methods: &[] };
+
+/// How a chart is rendered.
+pub struct Options<'o> {
+    /// Name of the release.
+    pub release: &'o str,
+    /// Its namespace.
+    pub namespace: &'o str,
+    /// Files of values, later ones over earlier ones: a name for messages and the content.
+    pub values: &'o [(String, Vec<u8>)],
+    /// Arguments of `--set` and its kin, over the files: each in its form, in this order.
+    pub arguments: &'o [(Form, String)],
+    /// Reads the files that `--set-file` names.
+    pub read_file: Option<&'o ReadFile<'o>>,
+    /// What the chart is told of the cluster.
+    pub capabilities: Capabilities,
+    /// Whether what is in `crds/` comes first in the text.
+    pub include_crds: bool,
+    /// Whether it is an upgrade and no installation.
+    pub is_upgrade: bool,
+    /// Named limits.
+    pub limits: Limits,
+    /// Names the files whose content origins point into; nobody does without origins.
+    pub trace: Option<&'o Named<'o>>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self {
+            release: "release-name",
+            namespace: "default",
+            values: &[],
+            arguments: &[],
+            read_file: None,
+            capabilities: Capabilities::default(),
+            include_crds: false,
+            is_upgrade: false,
+            limits: Limits::default(),
+            trace: None,
+        }
+    }
+}
+
+/// What a template wrote.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Its path, beginning with the chart's name.
+    pub source: String,
+    /// The text with its origins.
+    pub text: Traced,
+}
+
+/// What a chart came to.
+#[derive(Debug)]
+pub struct Rendered {
+    /// Documents of `crds/`, as they stand: path and content.
+    pub crds: Vec<(String, String)>,
+    /// Documents in the order of installation.
+    pub manifests: Vec<Manifest>,
+    /// Hooks, in the same order.
+    pub hooks: Vec<Hook>,
+    /// NOTES.txt of the chart itself.
+    pub notes: String,
+    /// What each template wrote: manifests are parts of it.
+    pub outputs: Vec<Output>,
+    /// What origins refer to.
+    pub heap: Heap,
+}
+
+impl Rendered {
+    /// Returns what `helm template` prints.
+    pub fn text(&self, include_crds: bool) -> String {
+        use std::fmt::Write as _;
+        let mut text = String::new();
+        let crds = self.crds.iter().filter(|_| include_crds).map(|(source, content)| (source, content));
+        for (source, content) in crds.chain(self.manifests.iter().map(|manifest| (&manifest.source, &manifest.content))) {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "---\n# Source: {source}\n{content}");
+        }
+        let mut text = format!("{}\n", text.trim());
+        for hook in &self.hooks {
+            let _ = writeln!(text, "---\n# Source: {}\n{}", hook.manifest.source, hook.manifest.content);
+        }
+        text
+    }
+}
+
+/// Why a chart did not come to anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// What Helm says.
+    pub message: String,
+    /// Whether the chart itself refuses: `fail` or `required`.
+    pub asked: bool,
+    /// Template, line from 1 and column in bytes from 0 of the innermost place, where it is a template that failed.
+    pub place: Option<(String, u32, u32)>,
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<String> for Error {
+    fn from(message: String) -> Self {
+        Self { message, asked: false, place: None }
+    }
+}
+
+/// A template to execute.
+struct Template {
+    source: String,
+    file: Option<FileId>,
+    data: Value,
+    base_path: String,
+}
+
+/// Renders a chart.
+pub fn render(chart: &Chart, options: &Options<'_>, host: &mut dyn Host) -> Result<Rendered, Error> {
+    installable(chart)?;
+    let nobody = |_: &str, _: &File| None;
+    let named: &Named<'_> = options.trace.unwrap_or(&nobody);
+    let mut heap = Heap::new(options.trace.is_some(), options.limits.heap_bytes);
+    let mut values = heap.map(&MAP);
+    for (name, content) in options.values {
+        let file = named(name, &File { name: name.clone(), data: content.as_slice().into() });
+        let over = read(&mut heap, content, file).map_err(|error| format!("failed to parse {name}: {error}"))?;
+        values = merged(&mut heap, values, over);
+    }
+    let no_files = |name: &str| Err(format!("no file is read here: {name}"));
+    let read_file: &ReadFile<'_> = options.read_file.unwrap_or(&no_files);
+    for (form, text) in options.arguments {
+        argument(&mut heap, values, *form, text, read_file)?;
+    }
+    let mut part = Part::new(&mut heap, chart, named)?;
+    part.settle(&mut heap, values).map_err(|error| format!("chart dependencies processing failed: {error}"))?;
+    let known = &options.capabilities;
+    let wanted = &part.metadata.kube_version;
+    let values = layered(&mut heap, &part, values, Nulls::Erase)?;
+    if !wanted.is_empty() && !is_compatible(wanted, &known.normalized) {
+        let version = &known.kube_version;
+        return Err(format!("chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {version}").into());
+    }
+    let functions = Functions::helm();
+    let mut set = Set { templates: Vec::new(), named, release: release(&mut heap, options), capabilities: known.value(&mut heap) };
+    set.add(&mut heap, &part, "", Some(values));
+    set.execute(heap, &part, &functions, options, host)
+}
+
+/// What `helm template` looks at before it renders.
+fn installable(chart: &Chart) -> Result<(), String> {
+    if !matches!(chart.metadata.kind.as_str(), "" | "application") {
+        return Err(format!("{} charts are not installable", chart.metadata.kind));
+    }
+    let there = |name: &str| chart.dependencies.iter().any(|inner| inner.metadata.name == name);
+    let missing: Vec<&str> = chart.metadata.dependencies.iter().map(|wanted| wanted.name.as_str()).filter(|name| !there(name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "an error occurred while checking for chart dependencies. You may need to run 'helm dependency build' to fetch missing dependencies: \
+         found in Chart.yaml, but missing in charts/ directory: {}",
+        missing.join(", ")
+    ))
+}
+
+fn text(heap: &mut Heap, text: &str) -> Value {
+    Value::Str(O::NONE, heap.push(text.as_bytes(), O::NONE))
+}
+
+fn map(heap: &mut Heap, entries: &[(&str, Value)]) -> Value {
+    let map = heap.map(&MAP);
+    for (key, value) in entries {
+        let key = heap.sym(key.as_bytes());
+        heap.get_mut(map).set(key, O::NONE, *value);
+    }
+    Value::Map(O::NONE, map)
+}
+
+fn release(heap: &mut Heap, options: &Options<'_>) -> Value {
+    let entries = [
+        ("Name", text(heap, options.release)),
+        ("Namespace", text(heap, options.namespace)),
+        ("IsUpgrade", Value::bool(options.is_upgrade)),
+        ("IsInstall", Value::bool(!options.is_upgrade)),
+        ("Revision", Value::int(1)),
+        ("Service", text(heap, "Helm")),
+    ];
+    map(heap, &entries)
+}
+
+/// `.Chart`: the fields by their Go names.
+fn metadata(heap: &mut Heap, metadata: &Metadata, is_root: bool) -> Value {
+    let annotations = if metadata.annotations.is_empty() {
+        Value::NIL
+    } else {
+        let annotations = heap.map(&plumb_gotemplate::STRINGS);
+        for (key, value) in &metadata.annotations {
+            let (key, value) = (heap.sym(key.as_bytes()), text(heap, value));
+            heap.get_mut(annotations).set(key, O::NONE, value);
+        }
+        Value::Map(O::NONE, annotations)
+    };
+    let maintainers: Vec<Value> = metadata
+        .maintainers
+        .iter()
+        .map(|one| {
+            let entries = [("Name", text(heap, &one.name)), ("Email", text(heap, &one.email)), ("URL", text(heap, &one.url))];
+            map(heap, &entries)
+        })
+        .collect();
+    let dependencies: Vec<Value> = metadata.dependencies.iter().map(|one| dependency(heap, one)).collect();
+    let entries = [
+        ("Name", text(heap, &metadata.name)),
+        ("Home", text(heap, &metadata.home)),
+        ("Sources", texts(heap, &metadata.sources)),
+        ("Version", text(heap, &metadata.version)),
+        ("Description", text(heap, &metadata.description)),
+        ("Keywords", texts(heap, &metadata.keywords)),
+        ("Maintainers", heap.list(ListType::Any, &maintainers)),
+        ("Icon", text(heap, &metadata.icon)),
+        ("APIVersion", text(heap, &metadata.api_version)),
+        ("Condition", text(heap, &metadata.condition)),
+        ("Tags", text(heap, &metadata.tags)),
+        ("AppVersion", text(heap, &metadata.app_version)),
+        ("Deprecated", Value::bool(metadata.deprecated)),
+        ("Annotations", annotations),
+        ("KubeVersion", text(heap, &metadata.kube_version)),
+        ("Dependencies", heap.list(ListType::Any, &dependencies)),
+        ("Type", text(heap, &metadata.kind)),
+        ("IsRoot", Value::bool(is_root)),
+    ];
+    map(heap, &entries)
+}
+
+fn dependency(heap: &mut Heap, one: &Dependency) -> Value {
+    let imports: Vec<Value> = one
+        .import_values
+        .iter()
+        .map(|import| {
+            let entries = [("child", text(heap, &import.child)), ("parent", text(heap, &import.parent))];
+            map(heap, &entries)
+        })
+        .collect();
+    let entries = [
+        ("Name", text(heap, &one.name)),
+        ("Version", text(heap, &one.version)),
+        ("Repository", text(heap, &one.repository)),
+        ("Condition", text(heap, &one.condition)),
+        ("Tags", texts(heap, &one.tags)),
+        ("Enabled", Value::bool(one.enabled)),
+        ("ImportValues", heap.list(ListType::Any, &imports)),
+        ("Alias", text(heap, &one.alias)),
+    ];
+    map(heap, &entries)
+}
+
+/// All templates of a chart and the charts in it.
+struct Set<'s, 'c> {
+    templates: Vec<(Template, &'c File)>,
+    named: &'s Named<'s>,
+    release: Value,
+    capabilities: Value,
+}
+
+impl<'c> Set<'_, 'c> {
+    /// Adds a chart's templates with what they are given; returns that (`recAllTpls`).
+    fn add(&mut self, heap: &mut Heap, part: &Part<'c>, around: &str, values: Option<MapId>) -> Value {
+        let is_root = around.is_empty();
+        let path = if is_root { part.metadata.name.clone() } else { format!("{around}/charts/{}", part.metadata.name) };
+        let given = typed(heap, values);
+        let inner = heap.map(&MAP);
+        for one in &part.inner {
+            let below = values.and_then(|values| table(heap, values, &one.metadata.name));
+            let value = self.add(heap, one, &path, below);
+            let key = heap.sym(one.metadata.name.as_bytes());
+            heap.get_mut(inner).set(key, O::NONE, value);
+        }
+        let entries = [
+            ("Chart", metadata(heap, &part.metadata, is_root)),
+            ("Files", files(heap, &part.chart.place, &part.chart.files, self.named)),
+            ("Release", self.release),
+            ("Capabilities", self.capabilities),
+            ("Values", Value::Map(O::NONE, given)),
+            ("Subcharts", Value::Map(O::NONE, inner)),
+        ];
+        let data = map(heap, &entries);
+        for file in &part.chart.templates {
+            if part.metadata.is_library() && !is_partial(&file.name) {
+                continue;
+            }
+            let source = format!("{path}/{}", file.name);
+            let id = (self.named)(&format!("{}{}", part.chart.place, file.name), file);
+            let template = Template { source, file: id, data, base_path: format!("{path}/templates") };
+            self.templates.push((template, file));
+        }
+        data
+    }
+
+    fn execute(
+        mut self,
+        mut heap: Heap,
+        part: &Part<'c>,
+        functions: &Functions,
+        options: &Options<'_>,
+        host: &mut dyn Host,
+    ) -> Result<Rendered, Error> {
+        let depth = |source: &str| source.matches('/').count();
+        self.templates.sort_by(|(one, _), (other, _)| (depth(&other.source), &other.source).cmp(&(depth(&one.source), &one.source)));
+        let name = heap.sym(b"gotpl");
+        let mut scope = Scope::new(name);
+        for (template, file) in &self.templates {
+            let name = heap.sym(template.source.as_bytes());
+            let text = match template.file {
+                Some(id) => {
+                    let end = u32::try_from(file.data.len()).unwrap_or(u32::MAX);
+                    let origin = heap.origins.add(Origin::At(Span { file: id, start: 0, end }));
+                    heap.push_linear(&file.data, origin, 0)
+                }
+                None => heap.push(&file.data, O::NONE),
+            };
+            parse(&mut heap, functions, &mut scope, name, text, template.file).map_err(|message| parse_error(&message))?;
+        }
+        let how = plumb_gotemplate::Options { missing_key: MissingKey::Zero, lint: false, limits: options.limits };
+        let mut exec = Exec::new(heap, functions, host, how);
+        let scope = Rc::new(scope);
+        let (mut outputs, mut notes) = (Vec::new(), String::new());
+        for (template, _) in self.templates.iter().filter(|(template, _)| !is_partial(&template.source)) {
+            let heap = &mut exec.heap;
+            let entries = [("Name", text(heap, &template.source)), ("BasePath", text(heap, &template.base_path))];
+            let own = map(heap, &entries);
+            if let Value::Map(_, data) = template.data {
+                let key = heap.sym(b"Template");
+                heap.get_mut(data).set(key, O::NONE, own);
+            }
+            let name = heap.sym(template.source.as_bytes());
+            let mut out = Traced::default();
+            exec.render(&scope, name, template.data, &mut out).map_err(|error| exec_error(&error))?;
+            without_no_value(&mut out);
+            if template.source.ends_with("NOTES.txt") {
+                if template.source == format!("{}/templates/NOTES.txt", part.metadata.name) {
+                    notes = String::from_utf8_lossy(&out.bytes).into_owned();
+                }
+                continue;
+            }
+            outputs.push(Output { source: template.source.clone(), text: out });
+        }
+        outputs.sort_by(|one, other| one.source.cmp(&other.source));
+        let texts: Vec<_> = outputs.iter().map(|output| String::from_utf8_lossy(&output.text.bytes)).collect();
+        let (manifests, hooks) = sorted(outputs.iter().zip(&texts).map(|(output, text)| (output.source.as_str(), text.as_ref())))?;
+        let mut crds = Vec::new();
+        add_crds(part, "", &mut crds);
+        drop(texts);
+        Ok(Rendered { crds, manifests, hooks, notes, outputs, heap: exec.heap })
+    }
+}
+
+/// The values of a chart under their Go type.
+fn typed(heap: &mut Heap, values: Option<MapId>) -> MapId {
+    match values {
+        Some(values) => {
+            heap.get_mut(values).ty = &VALUES;
+            values
+        }
+        None => heap.map(&VALUES),
+    }
+}
+
+fn is_partial(path: &str) -> bool {
+    path.rsplit('/').next().is_some_and(|name| name.starts_with('_'))
+}
+
+fn add_crds(part: &Part<'_>, around: &str, crds: &mut Vec<(String, String)>) {
+    let name = &part.metadata.name;
+    let path = if around.is_empty() { name.clone() } else { format!("{around}/charts/{name}") };
+    let is_manifest = |name: &str| [".yaml", ".yml", ".json"].iter().any(|ending| name.ends_with(ending));
+    for file in part.chart.files.iter().filter(|file| file.name.starts_with("crds/") && is_manifest(&file.name)) {
+        crds.push((format!("{path}/{}", file.name), String::from_utf8_lossy(&file.data).into_owned()));
+    }
+    part.inner.iter().for_each(|inner| add_crds(inner, &path, crds));
+}
+
+/// `cleanupParseError`.
+fn parse_error(message: &[u8]) -> Error {
+    let message = String::from_utf8_lossy(message).into_owned();
+    let parts: Vec<&str> = message.split(": ").collect();
+    match parts.as_slice() {
+        [_, location, .., last] => format!("parse error at ({location}): {last}").into(),
+        _ => message.into(),
+    }
+}
+
+/// `reformatExecErrorMsg`, in the form that is one line where the chart itself refuses.
+fn exec_error(error: &plumb_gotemplate::RenderError) -> Error {
+    let message = String::from_utf8_lossy(&error.message).into_owned();
+    let place = error.sites.first().map(|site| (site.source.clone(), site.line, site.column));
+    let asked = error.kind == FailureKind::Asked;
+    let told = message.split_once("HELM_ERR_START").and_then(|(_, rest)| Some(rest.rsplit_once("HELM_ERR_END")?.0.to_owned()));
+    let location = message.split(": ").nth(1).map(str::to_owned);
+    let message = match (told, location) {
+        (Some(told), Some(location)) => format!("execution error at ({location}): {told}"),
+        _ => message,
+    };
+    Error { message, asked, place }
+}

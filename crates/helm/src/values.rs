@@ -1,0 +1,261 @@
+//! Owns values as maps of a render: reading them, layering them over one another, and looking into them
+//! (helm: pkg/chart/common/util/coalesce.go, pkg/chart/common/values.go, pkg/chart/v2/loader/load.go).
+
+use plumb_gotemplate::{Heap, MAP, MapId, O, Origin, Sym, Value, value_of_yaml};
+use plumb_world::{FileId, Span};
+use plumb_yaml::{Kind, Options, parse};
+
+/// Where `.Values.global` is.
+const GLOBAL: &[u8] = b"global";
+
+/// Reads the documents of a values file, later ones over earlier ones. The error is a message.
+pub(crate) fn read(heap: &mut Heap, bytes: &[u8], file: Option<FileId>) -> Result<MapId, String> {
+    let stream = parse(bytes, &Options::default());
+    let mut whole = heap.map(&MAP);
+    for document in stream.documents() {
+        let document = document.map_err(|errors| {
+            let first = errors.first().map(ToString::to_string).unwrap_or_default();
+            format!("cannot unmarshal yaml document: error converting YAML to JSON: {first}")
+        })?;
+        let root = document.root();
+        match root.kind() {
+            Kind::Null => continue,
+            Kind::Map => {}
+            _ => return Err("cannot unmarshal yaml document: error unmarshaling JSON: the values are no map".to_owned()),
+        }
+        let read = value_of_yaml(heap, root, &mut |heap: &mut Heap, start, end| match file {
+            Some(file) if heap.origins.tracing() => heap.origins.add(Origin::At(Span { file, start, end })),
+            _ => O::NONE,
+        });
+        if let Value::Map(_, map) = read {
+            whole = merged(heap, whole, map);
+        }
+    }
+    Ok(whole)
+}
+
+/// Returns a map that has what both have, the second's values over the first's; maps in both are merged (`MergeMaps`).
+pub(crate) fn merged(heap: &mut Heap, under: MapId, over: MapId) -> MapId {
+    let out = shallow(heap, under);
+    for entry in heap.get(over).entries().to_vec() {
+        let value = match (map_at(heap, out, entry.key), entry.value) {
+            (Some(below), Value::Map(origin, above)) => Value::Map(origin, merged(heap, below, above)),
+            _ => entry.value,
+        };
+        heap.get_mut(out).set(entry.key, entry.key_origin, value);
+    }
+    out
+}
+
+fn shallow(heap: &mut Heap, map: MapId) -> MapId {
+    let out = heap.map(&MAP);
+    for entry in heap.get(map).entries().to_vec() {
+        heap.get_mut(out).set(entry.key, entry.key_origin, entry.value);
+    }
+    out
+}
+
+/// Returns a copy that shares no map with the original.
+pub(crate) fn copied(heap: &mut Heap, map: MapId) -> MapId {
+    let out = heap.map(&MAP);
+    for entry in heap.get(map).entries().to_vec() {
+        let value = copied_value(heap, entry.value);
+        heap.get_mut(out).set(entry.key, entry.key_origin, value);
+    }
+    out
+}
+
+fn copied_value(heap: &mut Heap, value: Value) -> Value {
+    match value {
+        Value::Map(origin, map) => Value::Map(origin, copied(heap, map)),
+        Value::List(origin, ty, items) => {
+            let items: Vec<Value> = heap.items(items).to_vec();
+            let items: Vec<Value> = items.into_iter().map(|item| copied_value(heap, item)).collect();
+            heap.list(ty, &items).with(origin)
+        }
+        other => other,
+    }
+}
+
+fn get(heap: &Heap, map: MapId, key: Sym) -> Option<Value> {
+    heap.get(map).get(key).map(|entry| entry.value)
+}
+
+fn map_at(heap: &Heap, map: MapId, key: Sym) -> Option<MapId> {
+    match get(heap, map, key) {
+        Some(Value::Map(_, inner)) => Some(inner),
+        _ => None,
+    }
+}
+
+/// Returns the map at a path with dots.
+pub(crate) fn table(heap: &Heap, map: MapId, path: &str) -> Option<MapId> {
+    path.split('.').try_fold(map, |map, key| map_at(heap, map, heap.find_sym(key.as_bytes())?))
+}
+
+/// Returns what is at a path with dots, unless it is a map (`PathValue`).
+pub(crate) fn scalar(heap: &Heap, map: MapId, path: &str) -> Option<Value> {
+    let (map, key) = match path.rsplit_once('.') {
+        Some((before, key)) => (table(heap, map, before)?, key),
+        None => (map, path),
+    };
+    get(heap, map, heap.find_sym(key.as_bytes())?).filter(|value| !matches!(value, Value::Map(..)))
+}
+
+/// The part of a chart that layering values needs.
+pub(crate) trait Layers {
+    /// The chart's name, or its alias.
+    fn name(&self) -> &str;
+    /// Its own values.
+    fn values(&self) -> MapId;
+    /// The charts in it.
+    fn inner(&self) -> &[Self]
+    where
+        Self: Sized;
+}
+
+/// What becomes of keys that are set to nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nulls {
+    /// They take away what is below (`CoalesceValues`).
+    Erase,
+    /// They stay, to take it away later (`MergeValues`).
+    Keep,
+}
+
+/// Returns values over those of a chart and the charts in it. The error is Helm's.
+pub(crate) fn layered<C: Layers>(heap: &mut Heap, chart: &C, values: MapId, nulls: Nulls) -> Result<MapId, String> {
+    let out = copied(heap, values);
+    layer(heap, chart, out, nulls)?;
+    Ok(out)
+}
+
+fn layer<C: Layers>(heap: &mut Heap, chart: &C, out: MapId, nulls: Nulls) -> Result<(), String> {
+    own_values(heap, chart, out, nulls);
+    for inner in chart.inner() {
+        let key = heap.sym(inner.name().as_bytes());
+        let below = match get(heap, out, key) {
+            Some(Value::Map(_, below)) => below,
+            Some(_) => return Err(format!("type mismatch on {}: the values of a chart are a map", inner.name())),
+            None => {
+                let below = heap.map(&MAP);
+                heap.get_mut(out).set(key, O::NONE, Value::Map(O::NONE, below));
+                below
+            }
+        };
+        globals(heap, below, out);
+        layer(heap, inner, below, nulls)?;
+    }
+    Ok(())
+}
+
+/// Sets what a chart's own values.yaml has and nobody above it.
+fn own_values<C: Layers>(heap: &mut Heap, chart: &C, out: MapId, nulls: Nulls) {
+    let own = copied(heap, chart.values());
+    for entry in heap.get(own).entries().to_vec() {
+        match get(heap, out, entry.key) {
+            None => {
+                if nulls == Nulls::Erase {
+                    match entry.value {
+                        Value::Nil(_) => continue,
+                        Value::Map(_, inner) => without_nulls(heap, inner),
+                        _ => {}
+                    }
+                }
+                heap.get_mut(out).set(entry.key, entry.key_origin, entry.value);
+            }
+            Some(Value::Nil(origin)) if nulls == Nulls::Erase => erase(heap, out, entry.key, origin),
+            Some(Value::Map(_, above)) => {
+                let Value::Map(_, below) = entry.value else { continue };
+                let is_chart = chart.inner().iter().any(|inner| inner.name().as_bytes() == heap.name(entry.key));
+                let nulls = if is_chart { Nulls::Keep } else { nulls };
+                if nulls == Nulls::Erase {
+                    without_nulls(heap, below);
+                }
+                under(heap, above, below, nulls);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn erase(heap: &mut Heap, map: MapId, key: Sym, origin: O) {
+    let map = heap.get_mut(map);
+    map.remove(key);
+    map.erased.push((key, origin));
+}
+
+/// Adds to a map what another one has and it has not (`CoalesceTables`, `MergeTables`).
+pub(crate) fn under(heap: &mut Heap, above: MapId, below: MapId, nulls: Nulls) {
+    let has_value: Vec<Sym> =
+        heap.get(below).entries().iter().filter(|entry| !matches!(entry.value, Value::Nil(_))).map(|entry| entry.key).collect();
+    for entry in heap.get(above).entries().to_vec() {
+        if matches!(entry.value, Value::Nil(_)) {
+            heap.get_mut(below).set(entry.key, entry.key_origin, entry.value);
+        }
+    }
+    for entry in heap.get(below).entries().to_vec() {
+        match (get(heap, above, entry.key), entry.value) {
+            (Some(Value::Nil(origin)), _) if nulls == Nulls::Erase && has_value.contains(&entry.key) => {
+                erase(heap, above, entry.key, origin);
+            }
+            (None, value) => heap.get_mut(above).set(entry.key, entry.key_origin, value),
+            (Some(Value::Map(_, above)), Value::Map(_, below)) => under(heap, above, below, nulls),
+            (Some(_), _) => {}
+        }
+    }
+}
+
+fn without_nulls(heap: &mut Heap, map: MapId) {
+    for entry in heap.get(map).entries().to_vec() {
+        match entry.value {
+            Value::Nil(origin) => erase(heap, map, entry.key, origin),
+            Value::Map(_, inner) => without_nulls(heap, inner),
+            _ => {}
+        }
+    }
+}
+
+/// Gives an inner chart the globals of the one around it, whose values win (`coalesceGlobals`).
+fn globals(heap: &mut Heap, to: MapId, from: MapId) {
+    let key = heap.sym(GLOBAL);
+    let below = match get(heap, to, key) {
+        Some(Value::Map(_, below)) => below,
+        None => heap.map(&MAP),
+        Some(_) => return,
+    };
+    let above = match get(heap, from, key) {
+        Some(Value::Map(_, above)) => above,
+        None => heap.map(&MAP),
+        Some(_) => return,
+    };
+    for entry in heap.get(above).entries().to_vec() {
+        match (entry.value, get(heap, below, entry.key)) {
+            (Value::Map(origin, map), known) => {
+                let map = shallow(heap, map);
+                match known {
+                    None => {}
+                    Some(Value::Map(_, known)) => under(heap, map, known, Nulls::Keep),
+                    Some(_) => continue,
+                }
+                heap.get_mut(below).set(entry.key, entry.key_origin, Value::Map(origin, map));
+            }
+            (_, Some(Value::Map(..))) => {}
+            (value, _) => heap.get_mut(below).set(entry.key, entry.key_origin, value),
+        }
+    }
+    heap.get_mut(to).set(key, O::NONE, Value::Map(O::NONE, below));
+}
+
+/// Returns a map at a path with dots inside new ones; `.` is the map itself.
+pub(crate) fn at_path(heap: &mut Heap, path: &str, map: MapId) -> MapId {
+    if path == "." {
+        return map;
+    }
+    path.rsplit('.').fold(map, |map, key| {
+        let around = heap.map(&MAP);
+        let key = heap.sym(key.as_bytes());
+        heap.get_mut(around).set(key, O::NONE, Value::Map(O::NONE, map));
+        around
+    })
+}
