@@ -8,7 +8,6 @@
 mod apply;
 mod args;
 mod backend;
-mod certificates;
 mod diff;
 mod folder;
 mod helm;
@@ -28,7 +27,7 @@ mod words;
 use std::path::Path;
 use std::process::ExitCode;
 
-use args::{Cli, Command, HelmCommand};
+use args::{Cli, Command};
 use clap::Parser;
 use printer::Printer;
 use problem::{Done, Problem};
@@ -56,7 +55,7 @@ fn run(cli: &Cli, printer: &Printer) -> Done {
     let global = &cli.global;
     match &cli.command {
         Command::Render(args) if is_here(&args.path) => render::run(printer, global, args),
-        Command::Helm(HelmCommand::Template(args)) => helm::template(printer, global, args),
+        Command::Helm(command) => helm::run(printer, global, command),
         Command::Serve(args) => with_runtime(Threads::Many, serve::run(printer, global, args)),
         Command::Apply(args) if is_here(&args.path) => with_runtime(Threads::Many, apply::run(printer, global, args)),
         Command::Diff(args) if is_here(&args.path) => with_runtime(Threads::Many, diff::run(printer, global, args)),

@@ -1,0 +1,74 @@
+//! Owns reading charts and values from this machine's folders, as Helm reads them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use plumb_helm::{Chart, File, Ignore, MAX_ENTRIES, MAX_FILE_BYTES, unpack};
+
+use crate::printer::shown;
+use crate::problem::Problem;
+
+/// Folders inside folders of a chart.
+const MAX_DEPTH: usize = 64;
+
+/// Reads a file of at most [`MAX_FILE_BYTES`].
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Problem> {
+    let cannot = |error: std::io::Error| Problem::new(format!("{} cannot be read: {error}", shown(path)));
+    if fs::metadata(path).map_err(cannot)?.len() > MAX_FILE_BYTES {
+        return Err(Problem::new(format!("{} is larger than {MAX_FILE_BYTES} bytes", shown(path))));
+    }
+    fs::read(path).map_err(cannot)
+}
+
+/// Reads the chart at a place: a folder or an archive.
+pub(super) fn read_chart(place: &Path) -> Result<Chart, Problem> {
+    let told = |error: &dyn std::fmt::Display| Problem::new(format!("{}: {error}", shown(place)));
+    let metadata = fs::metadata(place).map_err(|error| Problem::new(format!("there is no chart at {}: {error}", shown(place))))?;
+    if !metadata.is_dir() {
+        let bytes = fs::read(place).map_err(|error| told(&error))?;
+        let files = unpack(&bytes).map_err(|error| told(&error))?;
+        return Chart::load(files).map_err(|error| told(&error));
+    }
+    let rules = match fs::read_to_string(place.join(".helmignore")) {
+        Ok(rules) => rules,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(Problem::new(format!("{} cannot be read: {error}", shown(&place.join(".helmignore"))))),
+    };
+    let ignore = Ignore::parse(&rules).map_err(|error| Problem::new(format!("{}: {error}", shown(&place.join(".helmignore")))))?;
+    let mut files = Vec::new();
+    add(place, "", &ignore, 0, &mut files)?;
+    Chart::load(files).map_err(|error| told(&error))
+}
+
+/// Adds the files of a folder. Links are followed, as Helm does: they are the user's own.
+fn add(folder: &Path, name: &str, ignore: &Ignore, depth: usize, files: &mut Vec<File>) -> Result<(), Problem> {
+    let cannot = |error: std::io::Error| Problem::new(format!("{} cannot be read: {error}", shown(folder)));
+    if depth > MAX_DEPTH {
+        return Err(Problem::new(format!("{} lies more than {MAX_DEPTH} folders deep", shown(folder))));
+    }
+    let mut entries: Vec<PathBuf> = Vec::new();
+    for entry in fs::read_dir(folder).map_err(cannot)? {
+        entries.push(entry.map_err(cannot)?.path());
+    }
+    entries.sort();
+    for path in entries {
+        let Some(own) = path.file_name().and_then(|own| own.to_str()) else {
+            return Err(Problem::new(format!("the name of {} is no UTF-8", shown(&path))));
+        };
+        let name = format!("{name}{own}");
+        let is_folder = path.is_dir();
+        if ignore.ignores(&name, is_folder) {
+            continue;
+        }
+        if is_folder {
+            add(&path, &format!("{name}/"), ignore, depth + 1, files)?;
+            continue;
+        }
+        if files.len() >= MAX_ENTRIES {
+            return Err(Problem::new(format!("a chart may have {MAX_ENTRIES} files")));
+        }
+        let data = read(&path)?;
+        files.push(File { name, data: data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&data).into() });
+    }
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! Owns what a chart may ask of this machine in a one-shot command: its clock and randomness, and no cluster.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use plumb_gotemplate::{CallKey, CertificateRequest, Failure, Host};
+
+use super::certificates;
+
+/// Answers charts with this machine's clock and randomness, and with no cluster: what `helm template` does.
+pub(super) struct Machine;
+
+impl Host for Machine {
+    fn random(&mut self, _: CallKey<'_>, _: &[u8], bytes: usize) -> Result<Vec<u8>, Failure> {
+        let mut random = vec![0; bytes];
+        aws_lc_rs::rand::fill(&mut random).map_err(|_| Failure::new("this machine gives no randomness"))?;
+        Ok(random)
+    }
+
+    fn now(&mut self) -> Result<(i64, u32, i32), Failure> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| Failure::new("this machine's clock is before 1970"))?;
+        Ok((i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos(), 0))
+    }
+
+    fn lookup(&mut self, _: &str, _: &str, _: &str, _: &str) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(None)
+    }
+
+    fn address(&mut self, _: &str) -> Result<String, Failure> {
+        Ok(String::new())
+    }
+
+    fn certificate(&mut self, key: CallKey<'_>, request: &CertificateRequest<'_>) -> Result<(String, String), Failure> {
+        let made = match key.function {
+            "genPrivateKey" => certificates::private_key(request.common_name).map(|key| (String::new(), key)),
+            _ => certificates::certificate(request),
+        };
+        made.map_err(Failure::new)
+    }
+}

@@ -1,0 +1,20 @@
+//! Owns `plumb helm`: the commands of Helm that need no cluster, with its flags and its output. One file a command.
+
+mod args;
+mod certificates;
+mod folder;
+mod machine;
+mod template;
+
+pub(crate) use args::HelmCommand;
+
+use crate::args::Global;
+use crate::printer::Printer;
+use crate::problem::Done;
+
+/// Carries out a command of `plumb helm`.
+pub(crate) fn run(printer: &Printer, global: &Global, command: &HelmCommand) -> Done {
+    match command {
+        HelmCommand::Template(args) => template::run(printer, global, args),
+    }
+}
