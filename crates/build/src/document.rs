@@ -234,7 +234,7 @@ fn hint(error: &Error, stream: &Stream) -> Option<&'static str> {
     const AROUND: usize = 1000;
     let nearby = &text[text.floor_char_boundary(at.saturating_sub(AROUND))..text.floor_char_boundary(at.saturating_add(AROUND))];
     match error.code {
-        ErrorCode::Syntax if nearby.contains("{{") => Some("This looks like a Helm template: charts are not supported yet."),
+        ErrorCode::Syntax if nearby.contains("{{") => Some("This looks like a Helm template: name the folder that has `Chart.yaml`."),
         ErrorCode::Syntax if indent.contains('\t') => Some("YAML takes no tabs for indentation: use spaces."),
         ErrorCode::Syntax if line.contains(": ") && error.message.contains("mapping values are not allowed") => {
             Some("A text with `: ` in it has to be quoted.")

@@ -150,7 +150,7 @@ impl Reader {
         }
         let end = u32::try_from(size).unwrap_or(u32::MAX);
         let (source, revision) = (from.source.clone(), from.revision.clone());
-        let file = table.add(SourceFile { source, revision, path: path.clone(), text: blob.bytes });
+        let file = table.add(SourceFile { source, revision, path: path.clone(), text: blob.bytes, made: false });
         Ok(Ok(Span { file, start: 0, end }))
     }
 }

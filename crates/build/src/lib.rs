@@ -4,28 +4,36 @@
 //! A [`Request`] names a unit and the trees of its sources; [`build`] answers with a [`Built`]: all manifests, or all errors at once.
 //! [`report::render`] shows errors with excerpts, [`render_text`] and [`rendered_objects`] show manifests.
 //!
+//! What a chart asks of the outside (a live object, randomness, the time) is a [`Need`]. A world that answers later ends the build with
+//! [`Built::needs`]; a world of files alone answers nothing, and the build says what stands in for the answers.
+//!
 //! The `plain` step reads YAML and JSON files as they are; [`files`] says which. Of an object it checks what holds for every kind
 //! (identity, namespace, labels); what a kind's schema asks for is the API server's to check.
 
 mod document;
 pub mod files;
+mod find;
+mod helm;
 pub mod limits;
 mod lines;
 mod names;
 mod object;
 mod plain;
+mod queries;
 mod render;
 pub mod report;
+mod run;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use plumb_manifest::Manifest;
 use plumb_schema::Schema;
-use plumb_unit::{SourceSpec, Step, StepKind, Unit};
-use plumb_world::{Diagnostic, FileTable, RelPath, TreeId, World, WorldError};
+use plumb_unit::{SourceSpec, StepKind, Unit};
+use plumb_world::{Diagnostic, FileTable, Need, RelPath, TreeId, World, WorldError};
 
 pub use document::{DUPLICATE_KEY, Documents, Kind, Member, Node, read_documents};
+pub use helm::MAX_RELEASE_NAME;
 pub use object::{UNKNOWN_KIND, no_namespace, unknown_kind};
 pub use render::{RenderedObject, RenderedOrigin, render_text, rendered_objects, yaml_text};
 
@@ -56,6 +64,10 @@ pub struct Built {
     pub warnings: Vec<Diagnostic>,
     /// The files that were read: what spans point into. Keeps their texts alive.
     pub files: FileTable,
+    /// What was asked beside files, answered or not.
+    pub asked: BTreeSet<Need>,
+    /// What has to be answered before this is worth anything: then the build is run again, and this one thrown away.
+    pub needs: BTreeSet<Need>,
     /// Whether each manifest is applied exactly as its document was written.
     pub(crate) verbatim: Vec<bool>,
 }
@@ -72,10 +84,13 @@ impl Built {
 /// Deterministic: the same trees, unit and schema give the same bytes. `Err` means that the world failed, not the user; it is worth another try,
 /// and says nothing about what the source holds.
 pub fn build(world: &dyn World, request: &Request<'_>, schema: &Schema) -> Result<Built, WorldError> {
-    let mut run = plain::Run::new(world, request, schema);
+    let mut run = run::Run::new(world, request, schema);
     let steps = if request.unit.build.is_empty() { run.find_out()? } else { request.unit.build.clone() };
-    for Step { kind: StepKind::Plain { source, path }, .. } in &steps {
-        run.plain(source, path)?;
+    for step in &steps {
+        match &step.kind {
+            StepKind::Plain { source, path } => run.plain(source, path)?,
+            StepKind::Helm(step) => run.helm(step)?,
+        }
     }
     Ok(run.finish())
 }

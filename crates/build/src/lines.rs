@@ -57,7 +57,7 @@ mod tests {
         let mut files = FileTable::default();
         for text in ["", "a", "é: x\n\n  b\n", "\n\n"] {
             let path = RelPath::parse("a.yaml").expect("path");
-            let file = files.add(SourceFile { source: "".into(), revision: "".into(), path, text: text.as_bytes().into() });
+            let file = files.add(SourceFile { source: "".into(), revision: "".into(), path, text: text.as_bytes().into(), made: false });
             let mut lines = Lines::new(&files);
             for start in 0..=u32::try_from(text.len()).expect("short") + 2 {
                 let span = Span { file, start, end: start };

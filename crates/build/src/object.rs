@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use plumb_manifest::{Gvk, Manifest, ObjectKey, Scope};
+use plumb_manifest::{Gvk, Manifest, ObjectKey, Role, Scope};
 use plumb_schema::Schema;
 use plumb_unit::Target;
 use plumb_world::{Diagnostic, FileTable, Span};
@@ -56,6 +56,10 @@ pub(crate) struct Draft {
     name_at: Span,
     content: Content,
     verbatim: bool,
+    /// What part it plays.
+    pub(crate) role: Role,
+    /// Whether it holds secrets, whatever its kind.
+    pub(crate) sensitive: bool,
 }
 
 /// A tree is twelve times its bytes: what has to wait waits as bytes.
@@ -128,7 +132,17 @@ pub(crate) fn draft(
     let mut value = check.value(node)?;
     check.complete(&mut value, &gvk, inherited);
     check.drop_servers_own(node, &mut value, &gvk);
-    Some(Draft { gvk, name, namespace, at, name_at, content: Content::Tree(value), verbatim: check.verbatim })
+    Some(Draft {
+        gvk,
+        name,
+        namespace,
+        at,
+        name_at,
+        content: Content::Tree(value),
+        verbatim: check.verbatim,
+        role: Role::Object,
+        sensitive: false,
+    })
 }
 
 /// Settles a draft's namespace by what is known of its kind. Returns the manifest, and whether it is applied as it was written.
@@ -161,7 +175,8 @@ pub(crate) fn settle(draft: Draft, schema: &Schema, target: &Target, diagnostics
         verbatim = false;
     }
     let key = ObjectKey { group: draft.gvk.group.clone(), kind: draft.gvk.kind.clone(), namespace, name: draft.name.into() };
-    let mut manifest = Manifest::new(key, draft.gvk, &value, draft.at);
+    let mut manifest = Manifest::new(key, draft.gvk, &value, draft.at).with_role(draft.role);
+    manifest.sensitive |= draft.sensitive;
     if scope.is_none() {
         manifest = manifest.with_unknown_scope();
     }
@@ -283,7 +298,7 @@ impl Check<'_> {
     fn what_else(&self, at: Span) -> String {
         let name = self.files.get(at.file).map_or("", |file| file.path.name());
         match name {
-            "Chart.yaml" | "values.yaml" => format!("`{name}` belongs to a Helm chart: charts are not supported yet."),
+            "Chart.yaml" | "values.yaml" => format!("`{name}` belongs to a Helm chart: name the chart's own folder, or use a `helm` step."),
             "kustomization.yaml" | "kustomization.yml" => format!("`{name}` is for kustomize, which is not supported yet."),
             _ => "Every `*.yaml`, `*.yml` and `*.json` file of the folder is read: what is no manifest belongs elsewhere, or under a name that starts with a dot.".to_owned(),
         }

@@ -225,7 +225,7 @@ mod tests {
     fn table(text: &[u8]) -> (FileTable, FileId) {
         let mut files = FileTable::default();
         let path = RelPath::parse("deploy/web.yaml").expect("path");
-        let file = files.add(SourceFile { source: "main".into(), revision: "main@sha1:4f0c".into(), path, text: text.into() });
+        let file = files.add(SourceFile { source: "main".into(), revision: "main@sha1:4f0c".into(), path, text: text.into(), made: false });
         (files, file)
     }
 

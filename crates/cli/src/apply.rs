@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use plumb_cluster::{Adopt, DEFAULT_CONCURRENCY, SyncOptions, SyncOutcome};
+use plumb_controller::releases::Release;
 use plumb_plan::{HoldKind, Operation, Outcome, Plan, PlanSummary};
 use plumb_store::ObjectEntry;
 use serde_json::{Value, json};
@@ -30,8 +31,10 @@ pub(crate) async fn run(printer: &Printer, global: &Global, args: &ApplyArgs) ->
         adopt: if args.adopt { Adopt::Everything } else { Adopt::Nothing },
         rules: one.rules.clone(),
         dry_run: false,
-        record: one.record.clone(),
+        record: one.record_to_write(),
+        gates_when_done: one.release.as_ref().map(|release| Release { done: true, ..release.clone() }.to_gates()),
     };
+    one.keep_answers().await?;
     let events = |event| progress.event(event);
     let outcome = {
         let sync = one.acting.sync(&one.plan, &one.inventories, &options, &events);
@@ -94,6 +97,7 @@ fn describe(plan: &Plan, printer: &Printer) -> String {
     let counts = PlanSummary::from(plan).counts;
     let parts = [
         (counts.apply, "to apply"),
+        (counts.hook, "hooks to run"),
         (counts.keep, "as they are"),
         (counts.delete, "to delete"),
         (counts.release, "to release"),
@@ -109,6 +113,7 @@ fn operation_word(operation: &Operation) -> Option<&'static str> {
     match operation {
         Operation::Apply { mode: plumb_plan::ApplyMode::TakeOver(_), .. } => Some("take over"),
         Operation::Apply { .. } => Some("apply"),
+        Operation::Hook(_) => Some("run"),
         Operation::Keep(_) => None,
         Operation::Delete { .. } => Some("delete"),
         Operation::Release { .. } => Some("release"),
@@ -118,7 +123,7 @@ fn operation_word(operation: &Operation) -> Option<&'static str> {
 
 fn operation_tone(operation: &Operation) -> Tone {
     match operation {
-        Operation::Apply { .. } => Tone::Good,
+        Operation::Apply { .. } | Operation::Hook(_) => Tone::Good,
         Operation::Delete { .. } => Tone::Bad,
         Operation::Release { .. } => Tone::Busy,
         Operation::Keep(_) | Operation::Forget { .. } => Tone::Faint,

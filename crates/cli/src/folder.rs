@@ -5,11 +5,12 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use plumb_build::{Built, Request, SourceTree};
+use plumb_controller::answers::{AnsweredWorld, Known};
 use plumb_manifest::Digest;
 use plumb_schema::Schema;
 use plumb_source::FolderWorld;
 use plumb_unit::{Evidence, NodeKey, Policy, SourceSpec, Target, Unit};
-use plumb_world::RelPath;
+use plumb_world::{RelPath, World};
 
 use crate::printer::shown;
 use crate::problem::Problem;
@@ -58,15 +59,24 @@ impl Folder {
         Ok(Self { unit: unit.with_digest(), world, trees: BTreeMap::from([(SOURCE.into(), tree)]), place })
     }
 
-    /// Builds the manifests.
+    /// Builds the manifests offline: what a chart asks of a cluster is not answered.
     pub(crate) fn build(&self, schema: &Schema) -> Result<Built, Problem> {
+        self.build_in(&self.world, schema)
+    }
+
+    /// Builds the manifests with what is known so far; [`Built::needs`] says what else has to be.
+    pub(crate) fn build_with(&self, known: &Known, schema: &Schema) -> Result<Built, Problem> {
+        self.build_in(&AnsweredWorld { world: &self.world, known }, schema)
+    }
+
+    fn build_in(&self, world: &dyn World, schema: &Schema) -> Result<Built, Problem> {
         let request = Request { unit: &self.unit, trees: self.trees.clone() };
-        plumb_build::build(&self.world, &request, schema).map_err(|error| Problem::of(&error))
+        plumb_build::build(world, &request, schema).map_err(|error| Problem::of(&error))
     }
 
     /// Returns what a build read, as evidence for what is gone.
     pub(crate) fn evidence(&self, built: &Built) -> Evidence {
-        let parts = built.files.iter().flat_map(|(_, file)| [file.path.as_str().as_bytes(), &file.text]);
+        let parts = built.files.iter().filter(|(_, file)| !file.made).flat_map(|(_, file)| [file.path.as_str().as_bytes(), &file.text]);
         Evidence { source: format!("folder:{}", self.place.display()), commit: Digest::of_parts(parts).to_string() }
     }
 }

@@ -18,6 +18,7 @@ mod place;
 mod printer;
 mod problem;
 mod progress;
+mod questions;
 mod remote;
 mod render;
 mod serve;

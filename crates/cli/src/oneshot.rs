@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use plumb_build::{Built, report};
 use plumb_cluster::{Acting, Cluster, ConnectOptions, Inventories, InventoryRecord, KubeconfigSource};
-use plumb_manifest::{Manifest, ObjectKey, Scope};
+use plumb_controller::answers::KeptAnswers;
+use plumb_controller::releases::{Past, Release};
+use plumb_manifest::{Digest, Manifest, ObjectKey, Scope};
 use plumb_plan::{BuildFacts, Claim, GroupSums, Hold, HoldKind, Intent, Plan, PlanInput, Redactor, Rules, SyncScope, Wants};
 use plumb_schema::Schema;
 use plumb_world::Diagnostic;
@@ -15,6 +17,7 @@ use crate::args::Global;
 use crate::folder::{Folder, INSTALLATION};
 use crate::printer::Printer;
 use crate::problem::Problem;
+use crate::questions::{self, Answered};
 use crate::render;
 
 /// What the commands ask of the pipeline.
@@ -41,6 +44,9 @@ pub(crate) struct OneShot {
     pub(crate) schema: Schema,
     pub(crate) redactor: Redactor,
     pub(crate) plan: Plan,
+    /// Which installation it is; none of a folder that tells none apart.
+    pub(crate) release: Option<Release>,
+    kept: Option<(KeptAnswers, Option<String>)>,
 }
 
 /// Builds a folder and plans it.
@@ -50,11 +56,13 @@ pub(crate) async fn prepare(printer: &Printer, global: &Global, ask: Ask<'_>) ->
         folder.unit.policy.timeout = timeout;
     }
     let mut schema = Schema::builtin();
-    let built = folder.build(&schema)?;
-    render::check(printer, &built, Vec::new(), ask.path)?;
+    // Mistakes that need no cluster to be seen are told before one is asked.
+    let offline = folder.build(&schema)?;
+    if offline.result.is_err() && offline.asked.is_empty() {
+        render::check(printer, &offline, Vec::new(), ask.path)?;
+    }
     let redactor = redactor()?;
     let acting = connect(global, &redactor).await?.acting_as(None).map_err(|error| cluster_problem(&error))?;
-    let manifests = settle(printer, &acting, &built, &mut schema, ask.path).await?;
     let inventories = Inventories::new(acting.cluster());
     let loaded = inventories.load().await.map_err(|error| cluster_problem(&error))?;
     for (name, reason) in &loaded.damaged {
@@ -62,11 +70,17 @@ pub(crate) async fn prepare(printer: &Printer, global: &Global, ask: Ask<'_>) ->
     }
     let key = &folder.unit.key;
     let record = loaded.records.iter().find(|record| record.unit == *key).cloned().unwrap_or_else(|| InventoryRecord::empty(key.clone()));
+    let Answered { built, incomplete, release, kept } = questions::build(&folder, &schema, &acting, &record).await?;
+    render::check(printer, &built, Vec::new(), ask.path)?;
+    let manifests = settle(printer, &acting, &built, &mut schema, ask.path).await?;
+    let content = Digest::of_parts(manifests.iter().map(|manifest| manifest.digest.0.as_slice()));
+    let last = Release::of_gates(&record.gates);
+    let past = Past { last: last.as_ref(), next: None, owns: !record.inventory.items.is_empty() };
     let others = others(&loaded.records, key, &manifests, ask.adopt);
     let rules = Rules::compile(&folder.unit.policy.field_rules)
         .map_err(|errors| Problem::new(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
     let facts = acting.facts(key, &manifests, &record.inventory, &rules, &schema).await.map_err(|error| cluster_problem(&error))?;
-    let build = BuildFacts { incomplete: None, evidence: vec![folder.evidence(&built)], declaration_changed: false };
+    let build = BuildFacts { incomplete, evidence: vec![folder.evidence(&built)], declaration_changed: false };
     let mut approvals = BTreeSet::new();
     let input = PlanInput {
         unit: key,
@@ -81,13 +95,28 @@ pub(crate) async fn prepare(printer: &Printer, global: &Global, ask: Ask<'_>) ->
         group: GroupSums::default(),
         approvals: &approvals.clone(),
         scope: &SyncScope::Whole,
+        occasion: past.occasion(release.as_ref(), content, false),
     };
     let mut plan = plumb_plan::plan(&input);
     if ask.approve && plan.holds.iter().any(approvable) {
         approvals.insert(plan.digest);
         plan = plumb_plan::plan(&PlanInput { approvals: &approvals, ..input });
     }
-    Ok(OneShot { folder, manifests, acting, inventories, record, rules, schema, redactor, plan })
+    let release = past.begun(release.as_ref(), content);
+    Ok(OneShot { folder, manifests, acting, inventories, record, rules, schema, redactor, plan, release, kept })
+}
+
+impl OneShot {
+    /// Returns the record as it is to be written when the sync begins.
+    pub(crate) fn record_to_write(&self) -> InventoryRecord {
+        let gates = self.release.as_ref().map_or_else(|| self.record.gates.clone(), Release::to_gates);
+        InventoryRecord { gates, ..self.record.clone() }
+    }
+
+    /// Records answers that were made for the build, before what was built is applied.
+    pub(crate) async fn keep_answers(&self) -> Result<(), Problem> {
+        questions::keep(&self.acting, &self.folder, self.kept.as_ref()).await
+    }
 }
 
 /// Returns whether `--approve` lifts a hold.

@@ -124,6 +124,7 @@ pub(crate) fn word(result: &ObjectResult) -> (&'static str, Tone) {
         ObjectResult::Created => ("created", Tone::Good),
         ObjectResult::Configured => ("configured", Tone::Good),
         ObjectResult::Unchanged => ("unchanged", Tone::Faint),
+        ObjectResult::Ran => ("ran", Tone::Good),
         ObjectResult::Pruned => ("pruned", Tone::Busy),
         ObjectResult::Released => ("released", Tone::Busy),
         ObjectResult::Forgotten => ("forgotten", Tone::Faint),

@@ -63,7 +63,7 @@ pub(crate) fn outcome_tone(outcome: SyncOutcome) -> Tone {
 /// Returns the tone of what came of an object.
 pub(crate) fn result_tone(result: ObjectOutcome) -> Tone {
     match result {
-        ObjectOutcome::Created | ObjectOutcome::Configured => Tone::Good,
+        ObjectOutcome::Created | ObjectOutcome::Configured | ObjectOutcome::Ran => Tone::Good,
         ObjectOutcome::Pruned | ObjectOutcome::Released => Tone::Busy,
         ObjectOutcome::Unchanged | ObjectOutcome::Forgotten | ObjectOutcome::Skipped | ObjectOutcome::Ended => Tone::Faint,
         ObjectOutcome::Failed => Tone::Bad,

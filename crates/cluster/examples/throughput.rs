@@ -143,6 +143,7 @@ async fn one(cluster: &Cluster, inventories: &Inventories, schema: &Schema, poli
         group: GroupSums::default(),
         approvals: &Default::default(),
         scope: &SyncScope::Whole,
+        occasion: None,
     });
     let options = SyncOptions {
         fence: unfenced(),
@@ -152,6 +153,7 @@ async fn one(cluster: &Cluster, inventories: &Inventories, schema: &Schema, poli
         rules,
         dry_run: false,
         record,
+        gates_when_done: None,
     };
     let outcome = acting.sync(&plan, inventories, &options, &|_| ()).await;
     if outcome.outcome == Outcome::Done { Ok(()) } else { Err(format!("{:?}", outcome.failures).into()) }

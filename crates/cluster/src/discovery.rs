@@ -74,6 +74,18 @@ impl Discovery {
         table.kinds.values().chain(table.learned.values()).filter_map(|versions| versions.first()).cloned().collect()
     }
 
+    /// Returns all kinds at all their versions, read anew when they were not within so long. What was learned since is among them. Second, the
+    /// groups whose server does not answer: what they serve is not known.
+    pub(crate) async fn versions(&self, wire: &Wire, within: Duration) -> Result<(Vec<Gvk>, Vec<Arc<str>>), ClusterError> {
+        let _asking = self.asking.lock().await;
+        if locked(&self.table).read_at.is_none_or(|at| at.elapsed() > within) {
+            self.reread(wire).await?;
+        }
+        let table = locked(&self.table);
+        let all = table.kinds.values().chain(table.learned.values()).flatten();
+        Ok((all.map(|resource| resource.gvk.clone()).collect(), table.stale.clone()))
+    }
+
     /// Returns the kind, asking the server when it is not in the table.
     pub(crate) async fn resolve(&self, wire: &Wire, gvk: &Gvk) -> Result<Resource, ClusterError> {
         if let Some(resource) = self.known(gvk) {

@@ -6,7 +6,9 @@
 //! [`Cluster::observe`] tells what changed since, [`Inventories`] keeps what each unit owns, and a [`Lease`] says who may write.
 #![expect(clippy::disallowed_methods, reason = "this crate is an edge: it reads kubeconfigs and the clock")]
 
+mod answers;
 mod apply;
+mod ask;
 mod cluster;
 mod connect;
 mod definition;
@@ -18,6 +20,7 @@ mod error;
 mod facts;
 mod fault;
 mod ground;
+mod hook;
 mod index;
 mod inventory;
 mod lease;
@@ -42,7 +45,9 @@ mod wire;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use answers::{MAX_ANSWERS, StoredAnswers};
 pub use apply::Adoption;
+pub use ask::{MAX_LOOKUP_BYTES, Served};
 pub use cluster::{Acting, Cluster};
 pub use connect::{
     Account, ConnectOptions, DEFAULT_CONNECTIONS, DEFAULT_RATE, DEFAULT_REQUEST_TIMEOUT, Identity, KubeconfigSource, contexts,

@@ -159,7 +159,12 @@ impl Acting {
     }
 
     /// Hands each item of a list to `each`, page by page.
-    async fn pages<T: serde::de::DeserializeOwned>(&self, base: &str, what: &str, mut each: impl FnMut(T)) -> Result<(), ClusterError> {
+    pub(crate) async fn pages<T: serde::de::DeserializeOwned>(
+        &self,
+        base: &str,
+        what: &str,
+        mut each: impl FnMut(T),
+    ) -> Result<(), ClusterError> {
         let mut next = String::new();
         loop {
             let path = format!("{base}limit={PAGE}&continue={}", segment(&next));

@@ -3,8 +3,8 @@
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use plumb_manifest::ObjectKey;
-use plumb_plan::{End, Event, Health, ObjectResult, Operation, Outcome, Phase};
+use plumb_manifest::{Manifest, ObjectKey};
+use plumb_plan::{ApplyMode, End, Event, Health, ObjectResult, Operation, Outcome, Phase};
 use tokio::time::Instant;
 
 use crate::apply::{Adoption, Apply, Ended};
@@ -23,13 +23,16 @@ pub(crate) struct Step<'a, 'r> {
 }
 
 impl Step<'_, '_> {
-    fn phase(&self) -> &Phase {
+    pub(crate) fn phase(&self) -> &Phase {
         &self.run.plan.phases[self.phase]
     }
 
     /// Carries out the phase's operations and waits for its end.
     pub(crate) async fn carry_out(&self) -> Outcome {
         (self.run.events)(Event::PhaseStarted { phase: self.phase });
+        if self.phase().end == End::Hooks {
+            return self.hooks().await;
+        }
         let operations = self.phase().operations.iter().map(|operation| self.operation(operation));
         let all_well = operations.collect::<FuturesUnordered<_>>().fold(true, |all, well| async move { all && well }).await;
         if self.run.options.cancel.is_cancelled() {
@@ -45,7 +48,7 @@ impl Step<'_, '_> {
     }
 
     /// Carries out one operation; returns whether it went well.
-    async fn operation(&self, operation: &Operation) -> bool {
+    pub(crate) async fn operation(&self, operation: &Operation) -> bool {
         let Ok(_slot) = self.run.slots.acquire().await else { return false };
         let key = operation.key();
         if self.run.options.cancel.is_cancelled() {
@@ -82,7 +85,8 @@ impl Step<'_, '_> {
         let run = self.run;
         match operation {
             Operation::Keep(_) => Ok(ObjectResult::Unchanged),
-            Operation::Apply { .. } => self.apply(operation, run.options.dry_run).await,
+            Operation::Apply { manifest, mode } => self.apply(manifest, *mode, run.options.dry_run).await,
+            Operation::Hook(manifest) => self.hook(manifest).await,
             Operation::Delete { key, version, uid, resource_version } => {
                 let dry_run = run.options.dry_run;
                 let order = Delete { unit: &run.plan.unit, key, version, uid, resource_version, dry_run, fence: Some(&run.options.fence) };
@@ -106,17 +110,17 @@ impl Step<'_, '_> {
 
     /// Asks what the server would say to an operation that is not carried out.
     pub(crate) async fn try_out(&self, operation: &Operation) -> Result<(), ClusterError> {
-        self.apply(operation, true).await.map(|_| ())
+        let Operation::Apply { manifest, mode } = operation else { return Ok(()) };
+        self.apply(manifest, *mode, true).await.map(|_| ())
     }
 
-    async fn apply(&self, operation: &Operation, dry_run: bool) -> Result<ObjectResult, ClusterError> {
-        let Operation::Apply { manifest, mode } = operation else { return Ok(ObjectResult::Unchanged) };
+    pub(crate) async fn apply(&self, manifest: &Manifest, mode: ApplyMode, dry_run: bool) -> Result<ObjectResult, ClusterError> {
         let run = self.run;
         let key = &manifest.key;
         let order = Apply {
             unit: &run.plan.unit,
             manifest,
-            mode: *mode,
+            mode,
             adopt: run.options.adopt.allows(key),
             named_before: run.named_before.contains(key),
             dry_run,
@@ -156,7 +160,8 @@ impl Step<'_, '_> {
         let waiting = |objects: Vec<(ObjectKey, Health)>| (run.events)(Event::Waiting { phase: self.phase, objects });
         let patience = Patience { until: Instant::now() + phase.timeout, cancel: &run.options.cancel, waiting: &waiting };
         let met = match &phase.end {
-            End::Accepted => Ok(()),
+            // Hooks are waited for one by one.
+            End::Accepted | End::Hooks => Ok(()),
             End::Established => run.acting.wait(&self.applied(), &patience).await.inspect(|()| self.learn()),
             End::Healthy(keys) => {
                 let awaited =
@@ -174,16 +179,24 @@ impl Step<'_, '_> {
             }
         };
         let Err(unmet) = met else { return Outcome::Done };
+        if matches!(unmet, Unmet::Stopped) {
+            return Outcome::Cancelled;
+        }
+        self.note_unmet(unmet);
+        Outcome::Failed
+    }
+
+    /// Notes why a wait ended without what it was for.
+    pub(crate) fn note_unmet(&self, unmet: Unmet) {
         match unmet {
-            Unmet::Stopped => return Outcome::Cancelled,
-            Unmet::Error(error) => run.fail(None, &error),
+            Unmet::Stopped => {}
+            Unmet::Error(error) => self.run.fail(None, &error),
             Unmet::TimedOut(objects) => {
-                let seconds = phase.timeout.as_secs();
+                let seconds = self.phase().timeout.as_secs();
                 self.unmet(objects, |word| format!("still {word} after {seconds} s"), Class::Server);
             }
             Unmet::Failed(objects) => self.unmet(objects, |word| word.to_owned(), Class::Invalid),
         }
-        Outcome::Failed
     }
 
     fn unmet(&self, objects: Vec<(ObjectKey, Health)>, say: impl Fn(&str) -> String, class: Class) {

@@ -57,6 +57,8 @@ pub struct SyncOptions {
     pub dry_run: bool,
     /// The unit's record as it was last read or written. Its gates, revisions and epoch are written as they are here.
     pub record: InventoryRecord,
+    /// The gates to write instead once all is done.
+    pub gates_when_done: Option<serde_json::Value>,
 }
 
 /// Operations of one sync under way at once unless told otherwise.
@@ -330,6 +332,9 @@ impl<'a> Run<'a> {
         let mut now = with_uids(&Inventory { items, evidence: evidence.clone() }, &uids);
         self.acting.cluster.note_endings(&self.plan.unit, &mut now);
         left.iter().for_each(|key| self.acting.cluster.index().disowned(key));
+        if let Some(gates) = self.options.gates_when_done.as_ref().filter(|_| done) {
+            record.gates = gates.clone();
+        }
         let written = record.clone();
         // UIDs alone are not worth a write: the watch knows them. Nor is a later evidence for the same objects: the earlier one is as true.
         // The next write takes both along.

@@ -41,7 +41,7 @@ impl<'c> Part<'c> {
         let values = match &chart.values {
             Some(file) => {
                 let place = format!("{}{}", chart.place, file.name);
-                read(heap, &file.data, named(&place, file)).map_err(|error| format!("cannot load {place}: {error}"))?
+                read(heap, &file.data, named(&place, file), false).map_err(|error| format!("cannot load {place}: {error}"))?
             }
             None => heap.map(&MAP),
         };

@@ -33,5 +33,5 @@ pub use dependencies::Named;
 pub use ignore::Ignore;
 pub use manifest::{Hook, Manifest};
 pub use metadata::{Dependency, Import, Maintainer, Metadata};
-pub use render::{Error, Options, Output, Rendered, render};
+pub use render::{Error, Options, Output, Rendered, ValuesFile, render};
 pub use strvals::{Form, ReadFile};

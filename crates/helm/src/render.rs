@@ -2,6 +2,7 @@
 //! (helm: pkg/engine/engine.go, pkg/action/install.go, pkg/action/action.go).
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use plumb_gotemplate::{
     Exec, FailureKind, Functions, Heap, Host, Limits, ListType, MAP, MapId, MapType, MissingKey, O, Origin, Scope, Traced, Value, Zero,
@@ -27,8 +28,8 @@ pub struct Options<'o> {
     pub release: &'o str,
     /// Its namespace.
     pub namespace: &'o str,
-    /// Files of values, later ones over earlier ones: a name for messages and the content.
-    pub values: &'o [(String, Vec<u8>)],
+    /// Files of values, later ones over earlier ones.
+    pub values: &'o [ValuesFile],
     /// Arguments of `--set` and its kin, over the files: each in its form, in this order.
     pub arguments: &'o [(Form, String)],
     /// Reads the files that `--set-file` names.
@@ -39,10 +40,23 @@ pub struct Options<'o> {
     pub include_crds: bool,
     /// Whether it is an upgrade and no installation.
     pub is_upgrade: bool,
+    /// How often the release was installed, this time among them: `.Release.Revision`.
+    pub revision: u32,
     /// Named limits.
     pub limits: Limits,
     /// Names the files whose content origins point into; nobody does without origins.
     pub trace: Option<&'o Named<'o>>,
+}
+
+/// A file of values.
+#[derive(Clone, Debug)]
+pub struct ValuesFile {
+    /// What messages call it.
+    pub name: String,
+    /// YAML.
+    pub content: Arc<[u8]>,
+    /// Whether its values are secret: so is whatever is made of them.
+    pub secret: bool,
 }
 
 impl Default for Options<'_> {
@@ -56,6 +70,7 @@ impl Default for Options<'_> {
             capabilities: Capabilities::default(),
             include_crds: false,
             is_upgrade: false,
+            revision: 1,
             limits: Limits::default(),
             trace: None,
         }
@@ -146,9 +161,9 @@ pub fn render(chart: &Chart, options: &Options<'_>, host: &mut dyn Host) -> Resu
     let named: &Named<'_> = options.trace.unwrap_or(&nobody);
     let mut heap = Heap::new(options.trace.is_some(), options.limits.heap_bytes);
     let mut values = heap.map(&MAP);
-    for (name, content) in options.values {
-        let file = named(name, &File { name: name.clone(), data: content.as_slice().into() });
-        let over = read(&mut heap, content, file).map_err(|error| format!("failed to parse {name}: {error}"))?;
+    for ValuesFile { name, content, secret } in options.values {
+        let file = named(name, &File { name: name.clone(), data: Arc::clone(content) });
+        let over = read(&mut heap, content, file, *secret).map_err(|error| format!("failed to parse {name}: {error}"))?;
         values = merged(&mut heap, values, over);
     }
     let no_files = |name: &str| Err(format!("no file is read here: {name}"));
@@ -207,7 +222,7 @@ fn release(heap: &mut Heap, options: &Options<'_>) -> Value {
         ("Namespace", text(heap, options.namespace)),
         ("IsUpgrade", Value::bool(options.is_upgrade)),
         ("IsInstall", Value::bool(!options.is_upgrade)),
-        ("Revision", Value::int(1)),
+        ("Revision", Value::int(i64::from(options.revision))),
         ("Service", text(heap, "Helm")),
     ];
     map(heap, &entries)

@@ -8,8 +8,8 @@ use plumb_yaml::{Kind, Options, parse};
 /// Where `.Values.global` is.
 const GLOBAL: &[u8] = b"global";
 
-/// Reads the documents of a values file, later ones over earlier ones. The error is a message.
-pub(crate) fn read(heap: &mut Heap, bytes: &[u8], file: Option<FileId>) -> Result<MapId, String> {
+/// Reads the documents of a values file, later ones over earlier ones; `secret`: so is every value in it. The error is a message.
+pub(crate) fn read(heap: &mut Heap, bytes: &[u8], file: Option<FileId>, secret: bool) -> Result<MapId, String> {
     let stream = parse(bytes, &Options::default());
     let mut whole = heap.map(&MAP);
     for document in stream.documents() {
@@ -23,9 +23,12 @@ pub(crate) fn read(heap: &mut Heap, bytes: &[u8], file: Option<FileId>) -> Resul
             Kind::Map => {}
             _ => return Err("cannot unmarshal yaml document: error unmarshaling JSON: the values are no map".to_owned()),
         }
-        let read = value_of_yaml(heap, root, &mut |heap: &mut Heap, start, end| match file {
-            Some(file) if heap.origins.tracing() => heap.origins.add(Origin::At(Span { file, start, end })),
-            _ => O::NONE,
+        let read = value_of_yaml(heap, root, &mut |heap: &mut Heap, start, end| {
+            let origin = match file {
+                Some(file) if heap.origins.tracing() => heap.origins.add(Origin::At(Span { file, start, end })),
+                _ => O::NONE,
+            };
+            if secret { origin.secret() } else { origin }
         });
         if let Value::Map(_, map) = read {
             whole = merged(heap, whole, map);

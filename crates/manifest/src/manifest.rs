@@ -6,7 +6,7 @@ use std::sync::Arc;
 use plumb_world::Span;
 use serde_json::Value;
 
-use crate::{Gvk, ObjectKey};
+use crate::{Gvk, Hook, ObjectKey, Role};
 
 /// A content hash: the first 16 bytes of BLAKE3.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,6 +97,8 @@ pub struct Manifest {
     pub scope: Option<Scope>,
     /// Whether the object holds secrets: its values never reach a diff, a log or a store in the clear.
     pub sensitive: bool,
+    /// What part it plays.
+    pub role: Role,
 }
 
 impl Manifest {
@@ -105,7 +107,21 @@ impl Manifest {
         let json: Arc<[u8]> = object.to_string().into_bytes().into();
         let scope = Some(if key.namespace.is_some() { Scope::Namespaced } else { Scope::Cluster });
         let sensitive = key.group.is_empty() && &*key.kind == "Secret";
-        Self { key, gvk, digest: Digest::of(&json), json, at, scope, sensitive }
+        Self { key, gvk, digest: Digest::of(&json), json, at, scope, sensitive, role: Role::Object }
+    }
+
+    /// Returns the manifest in another part.
+    #[must_use]
+    pub fn with_role(self, role: Role) -> Self {
+        Self { role, ..self }
+    }
+
+    /// Returns when it runs, of one that is a hook.
+    pub fn hook(&self) -> Option<&Hook> {
+        match &self.role {
+            Role::Hook(hook) => Some(hook),
+            Role::Object | Role::Base => None,
+        }
     }
 
     /// Returns the manifest as one whose kind nobody offline knows.

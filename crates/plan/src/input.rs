@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use plumb_manifest::{Digest, Manifest, ObjectKey};
+use plumb_manifest::{Digest, Manifest, Moment, ObjectKey};
 use plumb_schema::Schema;
 use plumb_unit::{Evidence, Inventory, NodeKey, OnDelete, Policy};
 
@@ -16,7 +16,7 @@ pub struct PlanInput<'a> {
     pub unit: &'a NodeKey,
     /// What is wanted of it.
     pub intent: Intent,
-    /// What the build gave, all of it: a partial request is told by `scope`. Empty for a removal.
+    /// What the build gave, all of it: a partial request is told by `scope`. For a removal, its hooks alone.
     pub manifests: &'a [Arc<Manifest>],
     /// What is live.
     pub live: &'a dyn LiveFacts,
@@ -36,6 +36,33 @@ pub struct PlanInput<'a> {
     pub approvals: &'a BTreeSet<Digest>,
     /// What the request is about.
     pub scope: &'a SyncScope,
+    /// Which hooks run; none where nothing is installed anew, as when drift is put right.
+    pub occasion: Option<Occasion>,
+}
+
+/// What a sync is in the life of a unit: it decides which hooks run (helm: pkg/action/{install,upgrade,rollback,uninstall}.go).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// The first one.
+    Install,
+    /// Another build than the last one that was carried out.
+    Upgrade,
+    /// A return to what was built earlier.
+    Rollback,
+    /// The end: the objects are deleted.
+    Removal,
+}
+
+impl Occasion {
+    /// Returns the moments before and after.
+    pub fn moments(self) -> (Moment, Moment) {
+        match self {
+            Self::Install => (Moment::PreInstall, Moment::PostInstall),
+            Self::Upgrade => (Moment::PreUpgrade, Moment::PostUpgrade),
+            Self::Rollback => (Moment::PreRollback, Moment::PostRollback),
+            Self::Removal => (Moment::PreDelete, Moment::PostDelete),
+        }
+    }
 }
 
 /// What is wanted of a unit.

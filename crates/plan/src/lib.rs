@@ -32,6 +32,7 @@
 //!     group: GroupSums::default(),
 //!     approvals: &BTreeSet::new(),
 //!     scope: &SyncScope::Whole,
+//!     occasion: None,
 //! });
 //! assert_eq!(plan.phases.iter().map(|phase| phase.name).collect::<Vec<_>>(), ["workloads", "health"]);
 //! ```
@@ -61,7 +62,7 @@ pub use dropped::dropped;
 pub use ending::{Finished, finished};
 pub use fields::{FieldSet, FieldsError, MAX_FIELDS_DEPTH, applied_fields, covers, entries, keeps, owner_of};
 pub use health::{health, worst};
-pub use input::{Alone, BuildFacts, Claim, Intent, Live, LiveFact, LiveFacts, LiveState, Others, PlanInput, SyncScope, Wants};
+pub use input::{Alone, BuildFacts, Claim, Intent, Live, LiveFact, LiveFacts, LiveState, Occasion, Others, PlanInput, SyncScope, Wants};
 pub use model::*;
 pub use planner::plan;
 pub use prune::{GroupSums, PRUNE_HOLD_KINDS, PRUNE_HOLD_OBJECTS, PRUNE_HOLD_PERCENT, PruneCase, always_held, hold, prune_verdict};

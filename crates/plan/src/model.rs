@@ -57,7 +57,7 @@ pub enum Kept {
 #[derive(Clone, Debug)]
 pub struct Phase {
     /// A word for people: `definitions`, `namespaces`, `configuration`, `bindings`, `workloads`, `resources`, `endpoints` (waits only),
-    /// `webhooks`, `admitted`, `health` (waits only), `release`, `prune-…`.
+    /// `webhooks`, `admitted`, `health` (waits only), `release`, `prune-…`; `base` and a hook's moment (`pre-install`, …) where a chart has them.
     pub name: &'static str,
     /// What runs in it.
     pub operations: Vec<Operation>,
@@ -102,6 +102,8 @@ pub enum End {
     EndpointsReady(Vec<ObjectKey>),
     /// When each deleted object is gone.
     Gone,
+    /// When each hook ran to its end, one after another in the order of the operations.
+    Hooks,
 }
 
 /// One change of one object.
@@ -114,6 +116,8 @@ pub enum Operation {
         /// Whose the object is before.
         mode: ApplyMode,
     },
+    /// Run a hook: create it, and wait for its end.
+    Hook(Arc<Manifest>),
     /// Nothing to send: manifest hash and settled hash stand. Kept, because health is still waited for.
     Keep(Arc<Manifest>),
     /// Delete with UID and resourceVersion preconditions.
@@ -147,14 +151,14 @@ impl Operation {
     /// Returns the object it is about.
     pub fn key(&self) -> &ObjectKey {
         match self {
-            Self::Apply { manifest, .. } | Self::Keep(manifest) => &manifest.key,
+            Self::Apply { manifest, .. } | Self::Hook(manifest) | Self::Keep(manifest) => &manifest.key,
             Self::Delete { key, .. } | Self::Release { key, .. } | Self::Forget { key, .. } => key,
         }
     }
 
     /// Returns whether carrying it out sends a request that writes.
     pub fn writes(&self) -> bool {
-        matches!(self, Self::Apply { .. } | Self::Delete { .. } | Self::Release { .. })
+        matches!(self, Self::Apply { .. } | Self::Hook(_) | Self::Delete { .. } | Self::Release { .. })
     }
 }
 
@@ -294,6 +298,8 @@ pub enum ObjectResult {
     Configured,
     /// The apply changed nothing.
     Unchanged,
+    /// The hook ran to its end.
+    Ran,
     /// It is deleted, or was gone already.
     Pruned,
     /// It stays, without the stamp.

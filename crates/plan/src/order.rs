@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use plumb_manifest::{Manifest, ObjectKey};
+use plumb_manifest::{Manifest, Moment, ObjectKey};
 use plumb_schema::Schema;
 use serde_json::Value;
 
@@ -204,11 +204,13 @@ fn service(reference: Option<&Value>, keys: &BTreeSet<&ObjectKey>) -> Option<Obj
 pub(crate) struct Phases {
     phases: Vec<Phase>,
     timeout: Duration,
+    /// What every phase that applies comes after: hooks, and what they need.
+    floor: Vec<usize>,
 }
 
 impl Phases {
     pub(crate) fn new(timeout: Duration) -> Self {
-        Self { phases: Vec::new(), timeout }
+        Self { phases: Vec::new(), timeout, floor: Vec::new() }
     }
 
     pub(crate) fn finish(self) -> Vec<Phase> {
@@ -224,9 +226,35 @@ impl Phases {
         self.phases.len() - 1
     }
 
-    /// Adds the phases that apply, and the wait for health when asked. Returns those that a prune comes after.
-    pub(crate) fn apply(&mut self, operations: Vec<Operation>, relations: &Relations, wait: bool) -> Vec<usize> {
-        let keys: Vec<ObjectKey> = operations.iter().map(|operation| operation.key().clone()).collect();
+    /// Adds what has to be there before the first hook: definitions, and the unit's own namespace.
+    pub(crate) fn base(&mut self, operations: Vec<Operation>) {
+        let defines = |operation: &Operation| &*operation.key().kind == "CustomResourceDefinition";
+        let (definitions, others): (Vec<_>, Vec<_>) = operations.into_iter().partition(defines);
+        for (operations, end) in [(others, End::Accepted), (definitions, End::Established)] {
+            if !operations.is_empty() {
+                let at = self.push("base", operations, end, []);
+                self.floor.push(at);
+            }
+        }
+    }
+
+    /// Adds the hooks that run before everything else.
+    pub(crate) fn hooks(&mut self, moment: Option<Moment>, operations: Vec<Operation>) {
+        if let Some(moment) = moment.filter(|_| !operations.is_empty()) {
+            let floor = std::mem::take(&mut self.floor);
+            self.floor = vec![self.push(moment.word(), operations, End::Hooks, floor)];
+        }
+    }
+
+    /// Adds the hooks that run after everything is applied and, where that is asked, healthy.
+    pub(crate) fn hooks_after(&mut self, moment: Option<Moment>, operations: Vec<Operation>, last: &[usize]) {
+        if let Some(moment) = moment.filter(|_| !operations.is_empty()) {
+            self.push(moment.word(), operations, End::Hooks, last.iter().copied());
+        }
+    }
+
+    /// Adds the phases that apply, and the wait for the health of `keys` when asked. Returns those that a prune comes after.
+    pub(crate) fn apply(&mut self, operations: Vec<Operation>, keys: Vec<ObjectKey>, relations: &Relations, wait: bool) -> Vec<usize> {
         let mut ranked: [Vec<Operation>; RANKS.len()] = Default::default();
         let (mut services, mut needs_definitions) = (BTreeSet::new(), false);
         for operation in operations {
@@ -278,11 +306,12 @@ impl Phases {
             Rank::Webhooks => &[Rank::Definitions, Rank::Configuration, Rank::Bindings, Rank::Workloads],
             Rank::Admitted => &[Rank::Definitions, Rank::Namespaces, Rank::Configuration, Rank::Bindings, Rank::Workloads, Rank::Webhooks],
         };
-        earlier.iter().filter_map(|rank| at[*rank as usize]).collect()
+        let earlier = earlier.iter().filter_map(|rank| at[*rank as usize]);
+        earlier.chain(self.floor.iter().copied()).collect()
     }
 
-    /// Adds the phases that delete, each when the one before is gone.
-    pub(crate) fn prune(&mut self, deletes: Vec<Operation>, schema: &Schema, after: &[usize]) {
+    /// Adds the phases that delete, each when the one before is gone. Returns those that come last.
+    pub(crate) fn prune(&mut self, deletes: Vec<Operation>, schema: &Schema, after: &[usize]) -> Vec<usize> {
         let mut after = after.to_vec();
         let mut deletes: Vec<(Rank, Operation)> = deletes.into_iter().map(|delete| (prune_rank(delete.key(), schema), delete)).collect();
         for (name, ranks) in PRUNE {
@@ -293,6 +322,7 @@ impl Phases {
                 after = vec![self.push(name, operations, End::Gone, after)];
             }
         }
+        after
     }
 
     /// Adds what only takes stamps off or forgets.

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use plumb_manifest::{Digest, Manifest, ObjectKey};
+use plumb_manifest::{Digest, Manifest, ObjectKey, Role};
 use plumb_unit::{Drift, Evidence, Inventory, InventoryItem, OnDelete};
 
 use crate::order::{Phases, Relations};
 use crate::prune::{Dropped, always_held, dropped, evidence_gap, hold, key_bytes, prune_verdict};
 use crate::{
-    ApplyMode, Claim, Forgotten, Hold, HoldKind, Intent, Kept, Live, LiveFact, LiveState, Operation, Plan, PlanInput, PruneCase, SyncScope,
-    UnitHash, Wants,
+    ApplyMode, Claim, Forgotten, Hold, HoldKind, Intent, Kept, Live, LiveFact, LiveState, Occasion, Operation, Plan, PlanInput, PruneCase,
+    SyncScope, UnitHash, Wants,
 };
 
 /// Returns what would change.
@@ -21,18 +21,30 @@ use crate::{
 pub fn plan(input: &PlanInput<'_>) -> Plan {
     let (operations, owner_holds) = applies(input);
     let mut gone = Gone::of(input);
-    let digest = digest(input, &operations, &gone);
+    let (all_before, all_after) = hooks(input, &gone);
+    let digest = digest(input, operations.iter().chain(&all_before).chain(&all_after), &gone);
     let case = prune_case(input, &gone);
     let mut holds = owner_holds;
     holds.extend(gone.hold(input, case, digest));
+    // Now that what is held is out of it.
+    let (before_all, after_all) = hooks(input, &gone);
 
     let relations = Relations::of(input.manifests, input.schema);
     let mut phases = Phases::new(input.policy.timeout);
     let (before, after) = inventories(input, &operations, &gone);
     let wait = input.policy.wait && matches!(input.intent, Intent::Sync);
-    let last = phases.apply(operations, &relations, wait);
+    let is_base = |operation: &Operation| matches!(operation, Operation::Apply { manifest, .. } | Operation::Keep(manifest) if manifest.role == Role::Base);
+    // Without hooks the order of kinds does it: what is there first, hooks need.
+    let (base, operations) = if before_all.is_empty() { (Vec::new(), operations) } else { operations.into_iter().partition(is_base) };
+    let keys = base.iter().chain(&operations).map(|operation| operation.key().clone()).collect();
+    phases.base(base);
+    phases.hooks(input.occasion.map(Occasion::moments).map(|(before, _)| before), before_all);
+    let last = phases.apply(operations, keys, &relations, wait);
     phases.release(gone.leaves, &last);
-    phases.prune(gone.deletes.into_iter().map(|delete| delete.operation()).collect(), input.schema, &last);
+    let gone_last = phases.prune(gone.deletes.into_iter().map(|delete| delete.operation()).collect(), input.schema, &last);
+    // What an upgrade no longer needs is pruned beside its hooks; hooks of a removal come when everything is gone.
+    let before_last = if input.occasion == Some(Occasion::Removal) { &gone_last } else { &last };
+    phases.hooks_after(input.occasion.map(Occasion::moments).map(|(_, after)| after), after_all, before_last);
     Plan {
         unit: input.unit.clone(),
         phases: phases.finish(),
@@ -43,6 +55,28 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         prune: case,
         digest,
     }
+}
+
+/// The hooks that run before and after everything else, in their order: by weight, then as the build gave them.
+/// A removal runs its hooks when it deletes something: not while all of it waits for an approval, and not of objects that stay.
+fn hooks(input: &PlanInput<'_>, gone: &Gone) -> (Vec<Operation>, Vec<Operation>) {
+    let fits = match (input.intent, input.occasion) {
+        (Intent::Sync, Some(occasion)) => occasion != Occasion::Removal,
+        (Intent::Remove { .. }, Some(occasion)) => occasion == Occasion::Removal && !gone.deletes.is_empty(),
+        (_, None) => false,
+    };
+    let Some((before, after)) = input.occasion.map(Occasion::moments).filter(|_| fits) else {
+        return (Vec::new(), Vec::new());
+    };
+    let at = |moment| {
+        let mut hooks: Vec<(i64, &Arc<Manifest>)> = Vec::new();
+        for manifest in input.manifests {
+            hooks.extend(manifest.hook().filter(|hook| hook.moments.contains(&moment)).map(|hook| (hook.weight, manifest)));
+        }
+        hooks.sort_by_key(|(weight, _)| *weight);
+        hooks.into_iter().map(|(_, manifest)| Operation::Hook(Arc::clone(manifest))).collect()
+    };
+    (at(before), at(after))
 }
 
 /// Decides about each wanted object.
@@ -65,7 +99,7 @@ fn applies(input: &PlanInput<'_>) -> (Vec<Operation>, Vec<Hold>) {
 /// The objects to apply by key: the first of two with one key, though builds do not give such.
 fn wanted<'a>(input: &PlanInput<'a>) -> BTreeMap<&'a ObjectKey, &'a Arc<Manifest>> {
     let mut wanted = BTreeMap::new();
-    for manifest in input.manifests {
+    for manifest in input.manifests.iter().filter(|manifest| manifest.hook().is_none()) {
         let in_scope = match input.scope {
             SyncScope::Whole => true,
             SyncScope::Partial { objects, .. } => objects.contains(&manifest.key),
@@ -267,11 +301,12 @@ fn prune_case(input: &PlanInput<'_>, gone: &Gone) -> PruneCase {
 }
 
 /// Hashes what would be done, held deletions included, so that approving does not change it.
-fn digest(input: &PlanInput<'_>, operations: &[Operation], gone: &Gone) -> Digest {
+fn digest<'o>(input: &PlanInput<'_>, operations: impl Iterator<Item = &'o Operation>, gone: &'o Gone) -> Digest {
     let mut parts: Vec<Vec<u8>> = vec![b"plan".to_vec(), format!("{:?}", input.unit).into_bytes()];
-    for operation in operations.iter().chain(&gone.leaves) {
+    for operation in operations.chain(&gone.leaves) {
         let (word, rest): (&[u8], Vec<u8>) = match operation {
             Operation::Apply { manifest, mode } => (b"apply", format!("{} {mode:?}", manifest.digest).into_bytes()),
+            Operation::Hook(manifest) => (b"hook", manifest.digest.to_string().into_bytes()),
             Operation::Keep(manifest) => (b"keep", manifest.digest.to_string().into_bytes()),
             Operation::Delete { uid, .. } => (b"delete", uid.clone().into_bytes()),
             Operation::Release { .. } => (b"release", Vec::new()),

@@ -44,6 +44,9 @@ pub struct PlanSummary {
 pub struct Counts {
     /// Server-side applies.
     pub apply: usize,
+    /// Hooks that run.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub hook: usize,
     /// Objects that stand as they are.
     pub keep: usize,
     /// Deletions.
@@ -56,13 +59,18 @@ pub struct Counts {
     pub held: usize,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_none(count: &usize) -> bool {
+    *count == 0
+}
+
 /// One phase.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PhaseSummary {
     /// Its name.
     pub name: String,
-    /// When it is over: `accepted`, `established`, `healthy`, `endpointsReady` or `gone`.
+    /// When it is over: `accepted`, `established`, `healthy`, `endpointsReady`, `gone` or `hooks`.
     pub end: String,
     /// How long that may take, in milliseconds.
     pub timeout_ms: u64,
@@ -151,6 +159,7 @@ impl From<&Plan> for PlanSummary {
         for operation in plan.operations() {
             match operation {
                 Operation::Apply { .. } => counts.apply += 1,
+                Operation::Hook(_) => counts.hook += 1,
                 Operation::Keep(_) => counts.keep += 1,
                 Operation::Delete { .. } => counts.delete += 1,
                 Operation::Release { .. } => counts.release += 1,
@@ -182,6 +191,7 @@ fn phase_summary(phase: &Phase, all: &[Phase]) -> PhaseSummary {
         End::Healthy(_) => "healthy",
         End::EndpointsReady(_) => "endpointsReady",
         End::Gone => "gone",
+        End::Hooks => "hooks",
     };
     PhaseSummary {
         name: phase.name.to_owned(),
@@ -198,6 +208,7 @@ fn operation_summary(operation: &Operation) -> Option<OperationSummary> {
         Operation::Apply { mode: ApplyMode::First, .. } => ("apply", Some("first"), None),
         Operation::Apply { mode: ApplyMode::Owned, .. } => ("apply", Some("owned"), None),
         Operation::Apply { mode: ApplyMode::TakeOver(_), .. } => ("apply", Some("takeOver"), None),
+        Operation::Hook(_) => ("hook", None, None),
         Operation::Delete { .. } => ("delete", None, None),
         Operation::Release { .. } => ("release", None, None),
         Operation::Forget { why, .. } => ("forget", None, Some(why.to_string())),

@@ -66,6 +66,8 @@ pub enum Which {
     Commit(String),
     /// The newest successful one whose build is not that of the newest sync.
     Previous,
+    /// The newest successful one.
+    Newest,
 }
 
 /// One file as it was.

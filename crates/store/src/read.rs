@@ -84,6 +84,7 @@ pub(crate) async fn recorded(readers: &Arc<Readers>, unit: &NodeKey, which: &Whi
         Which::Sync(id) => one(&readers.pool, unit, *id).await?,
         Which::Commit(commit) => by_commit(&readers.pool, unit, commit).await?,
         Which::Previous => previous(&readers.pool, unit).await?,
+        Which::Newest => newest(&readers.pool, unit).await?,
     };
     let summary = summary(&found, &readers.sealer)?;
     let id = summary.id;
@@ -148,6 +149,14 @@ async fn previous(pool: &SqlitePool, unit: &NodeKey) -> Result<SqliteRow, Miss> 
         "{SUMMARY} WHERE sync.unit = $1 AND sync.outcome = 'succeeded' AND sync.build IS NOT NULL \
          AND sync.build <> (SELECT last.build FROM sync AS last WHERE last.unit = $1 AND last.build IS NOT NULL ORDER BY last.id DESC LIMIT 1) \
          ORDER BY sync.id DESC LIMIT 1"
+    ));
+    sqlx::query(sql).bind(unit).fetch_optional(pool).await?.ok_or(Miss::NoBuild)
+}
+
+async fn newest(pool: &SqlitePool, unit: &NodeKey) -> Result<SqliteRow, Miss> {
+    let unit = find_unit(pool, unit).await?.ok_or(Miss::NoBuild)?;
+    let sql = sqlx::AssertSqlSafe(format!(
+        "{SUMMARY} WHERE sync.unit = $1 AND sync.outcome = 'succeeded' AND sync.build IS NOT NULL ORDER BY sync.id DESC LIMIT 1"
     ));
     sqlx::query(sql).bind(unit).fetch_optional(pool).await?.ok_or(Miss::NoBuild)
 }

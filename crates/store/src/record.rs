@@ -104,6 +104,8 @@ pub struct PlanSummary {
     pub digest: String,
     /// Objects to send.
     pub applies: u32,
+    /// Hooks to run.
+    pub hooks: u32,
     /// Objects that stand as they are.
     pub keeps: u32,
     /// Objects to delete.
@@ -123,6 +125,7 @@ impl PlanSummary {
         for operation in plan.phases.iter().flat_map(|phase| &phase.operations) {
             match operation {
                 Operation::Apply { .. } => summary.applies += 1,
+                Operation::Hook(_) => summary.hooks += 1,
                 Operation::Keep(_) => summary.keeps += 1,
                 Operation::Delete { .. } => summary.deletes += 1,
                 Operation::Release { .. } => summary.releases += 1,
@@ -153,6 +156,8 @@ pub enum ObjectOutcome {
     Configured,
     /// The apply changed nothing, or none was needed.
     Unchanged,
+    /// The hook ran to its end.
+    Ran,
     /// It is deleted.
     Pruned,
     /// It stays, without the stamp.
@@ -194,6 +199,7 @@ impl ObjectEntry {
             ObjectResult::Created => (ObjectOutcome::Created, None),
             ObjectResult::Configured => (ObjectOutcome::Configured, None),
             ObjectResult::Unchanged => (ObjectOutcome::Unchanged, None),
+            ObjectResult::Ran => (ObjectOutcome::Ran, None),
             ObjectResult::Pruned => (ObjectOutcome::Pruned, None),
             ObjectResult::Released => (ObjectOutcome::Released, None),
             ObjectResult::Forgotten => (ObjectOutcome::Forgotten, None),

@@ -182,6 +182,7 @@ impl Store {
             Which::Sync(id) => id.to_string(),
             Which::Commit(commit) => commit.clone(),
             Which::Previous => "the state before".to_owned(),
+            Which::Newest => "the newest state".to_owned(),
         };
         self.answer(read::recorded(&readers, unit, which).await, unit, asked)
     }

@@ -1,12 +1,14 @@
 //! Owns nodes and units: what is to be deployed, from where, to where and under which policy. Plain data, no engine.
 
 mod digest;
+mod helm;
 mod inventory;
 mod key;
 mod policy;
 mod source;
 mod unit;
 
+pub use helm::{HelmStep, SetKind, ValuesLayer, ValuesObject};
 pub use inventory::{Ending, Evidence, Inventory, InventoryItem};
 pub use key::{NodeKey, NodeKind};
 pub use policy::{Drift, FieldEffect, FieldRule, FieldScope, OnDelete, Policy, SyncMode};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use plumb_manifest::Digest;
 use plumb_world::RelPath;
 
-use crate::{GitSource, NodeKey, Policy};
+use crate::{GitSource, HelmStep, NodeKey, Policy};
 
 /// Where one of a unit's sources comes from.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -36,6 +36,8 @@ pub enum StepKind {
         /// A folder (read with its subfolders) or one file, from the source's own path on.
         path: RelPath,
     },
+    /// Renders a Helm chart.
+    Helm(Box<HelmStep>),
 }
 
 /// An account of the cluster that a unit acts as.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::RelPath;
+use crate::{Answer, Need, RelPath};
 
 /// Names one snapshot's tree within one build. Given out by whoever implements [`World`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -142,6 +142,11 @@ pub trait World: Sync {
     fn file(&self, tree: TreeId, path: &RelPath) -> Result<Option<Blob>, WorldError>;
     /// Returns the folder's entries ordered by name, or `None` when nothing has that path.
     fn list(&self, tree: TreeId, path: &RelPath) -> Result<Option<Vec<Entry>>, WorldError>;
+    /// Returns what is known of the outside. A world of files alone answers nothing.
+    fn ask(&self, need: &Need) -> Answer {
+        let _ = need;
+        Answer::Unanswered
+    }
 }
 
 /// Names one file within one build; its name and text are in the build's [`FileTable`].
@@ -175,10 +180,12 @@ pub struct SourceFile {
     pub source: Arc<str>,
     /// The source's revision, as shown to people (`main@sha1:…`).
     pub revision: Arc<str>,
-    /// Its path in that source.
+    /// Its path in that source; of a made text, what to call it.
     pub path: RelPath,
     /// Its whole content.
     pub text: Arc<[u8]>,
+    /// Whether a step of the build made it: then it is no file of the source, and no input.
+    pub made: bool,
 }
 
 /// The files one build read, in the order it read them.

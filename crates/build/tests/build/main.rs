@@ -13,6 +13,7 @@ use plumb_suite::{Case, Finding, MemoryWorld, Note, check_notes, load};
 use plumb_unit::{GitRef, GitSource, NodeKey, Policy, SourceSpec, Step, StepKind, Target, Unit};
 use plumb_world::{RelPath, Severity, TreeId};
 
+mod helm;
 mod limits;
 mod rules;
 

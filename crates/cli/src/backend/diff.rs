@@ -52,7 +52,9 @@ async fn objects(backend: &OperatorBackend, state: &UnitState, plan: &Plan) -> R
             Operation::Apply { manifest, .. } => Some((&**manifest, true)),
             // A unit whose policy only reports drift leaves it; it is a difference all the same.
             Operation::Keep(manifest) if drifted => Some((&**manifest, false)),
-            Operation::Keep(_) | Operation::Delete { .. } | Operation::Release { .. } | Operation::Forget { .. } => None,
+            Operation::Keep(_) | Operation::Hook(_) | Operation::Delete { .. } | Operation::Release { .. } | Operation::Forget { .. } => {
+                None
+            }
         })
         .collect();
     let keys: Vec<(ObjectKey, String)> =
@@ -89,7 +91,7 @@ fn removals(plan: &Plan) -> impl Iterator<Item = (&ObjectKey, &'static str)> {
     let going = plan.operations().filter_map(|operation| match operation {
         Operation::Delete { key, .. } => Some((key, "delete")),
         Operation::Release { key, .. } => Some((key, "release")),
-        Operation::Apply { .. } | Operation::Keep(_) | Operation::Forget { .. } => None,
+        Operation::Apply { .. } | Operation::Hook(_) | Operation::Keep(_) | Operation::Forget { .. } => None,
     });
     let held = plan.holds.iter().filter(|hold| matches!(hold.kind, HoldKind::Prune | HoldKind::Evidence));
     going.chain(held.flat_map(|hold| &hold.objects).map(|key| (key, "delete")))

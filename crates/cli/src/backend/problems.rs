@@ -87,7 +87,13 @@ mod tests {
         let mut files = FileTable::default();
         let text = "kind: Service\nspec:\n  greeting: a: b\n";
         let path = RelPath::parse("units/settings (old).yaml").unwrap();
-        let file = files.add(SourceFile { source: "main".into(), revision: "main@sha1:4f0c".into(), path, text: text.as_bytes().into() });
+        let file = files.add(SourceFile {
+            source: "main".into(),
+            revision: "main@sha1:4f0c".into(),
+            path,
+            text: text.as_bytes().into(),
+            made: false,
+        });
         let at = |start: u32, end: u32| Span { file, start, end };
         let syntax =
             Diagnostic::error("yaml-syntax", "mapping values are\nnot allowed here").at(at(34, 35), "here").at(at(22, 30), "the first one");

@@ -4,7 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use plumb_gotemplate::{CallKey, CertificateRequest, Failure, Host};
 
-use super::certificates;
+use plumb_controller::certificates;
+use plumb_world::CertificateNeed;
 
 /// Answers charts with this machine's clock and randomness, and with no cluster: what `helm template` does.
 pub(super) struct Machine;
@@ -30,10 +31,16 @@ impl Host for Machine {
     }
 
     fn certificate(&mut self, key: CallKey<'_>, request: &CertificateRequest<'_>) -> Result<(String, String), Failure> {
-        let made = match key.function {
-            "genPrivateKey" => certificates::private_key(request.common_name).map(|key| (String::new(), key)),
-            _ => certificates::certificate(request),
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let need = CertificateNeed {
+            common_name: request.common_name.to_owned(),
+            addresses: owned(&request.addresses),
+            names: owned(&request.names),
+            days: request.days,
+            authority: request.authority,
+            signer: request.signer.map(|(certificate, key)| (certificate.to_owned(), key.to_owned())),
+            key: request.key.map(str::to_owned),
         };
-        made.map_err(Failure::new)
+        certificates::make(key.function, &need).map_err(Failure::new)
     }
 }

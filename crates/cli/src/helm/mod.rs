@@ -1,7 +1,6 @@
 //! Owns `plumb helm`: the commands of Helm that need no cluster, with its flags and its output. One file a command.
 
 mod args;
-mod certificates;
 mod folder;
 mod machine;
 mod template;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use plumb_helm::{Form, Options, render};
+use plumb_helm::{Form, Options, ValuesFile, render};
 
 use super::args::TemplateArgs;
 use super::folder::{read, read_chart};
@@ -23,7 +23,7 @@ pub(super) fn run(printer: &Printer, global: &Global, args: &TemplateArgs) -> Do
     let chart = read_chart(Path::new(place))?;
     let mut values = Vec::new();
     for path in &args.values {
-        values.push((path.display().to_string(), read(path)?));
+        values.push(ValuesFile { name: path.display().to_string(), content: read(path)?.into(), secret: false });
     }
     // Helm's order, whatever the order on the command line is.
     let forms = [

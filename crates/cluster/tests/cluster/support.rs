@@ -139,6 +139,7 @@ impl App {
             group: GroupSums::default(),
             approvals: &self.approvals,
             scope: &SyncScope::Whole,
+            occasion: None,
         })
     }
 
@@ -151,6 +152,7 @@ impl App {
             rules: self.rules.clone(),
             dry_run: false,
             record: self.record.clone(),
+            gates_when_done: None,
         }
     }
 

@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use plumb_build::{Built, Request, SourceTree, report};
-use plumb_manifest::{Digest, Manifest, ObjectKey, Scope};
+use plumb_manifest::{Digest, Manifest, Moment, ObjectKey, Scope};
 use plumb_store::{BuildInput, BuildRecord, InputFile, RecordedBuild, Which};
 use plumb_unit::{NodeKey, Revisions, Unit};
-use plumb_world::{Diagnostic, FileTable, World};
+use plumb_world::{Diagnostic, FileTable, Need, World};
 use tokio_util::sync::CancellationToken;
 
 use super::sources::Reads;
 use super::units::BuiltUnit;
 use super::{Shared, failure, plans, recorded, targets};
+use crate::answers::{AnsweredWorld, KeptAnswers, Known, MAX_ROUNDS};
+use crate::clock::now_ms;
 use crate::core::{Class, EffectId, End, Event, Failure, PrunePermission, RequestId, Want};
+use crate::releases::{self, Release};
 
 /// Builds and plans; ends in [`Event::Built`].
 pub(crate) async fn build(
@@ -56,7 +59,8 @@ async fn attempt(
 /// Builds a want, whatever was built before.
 pub(crate) async fn make(shared: &Arc<Shared>, node: &NodeKey, want: &Arc<Want>) -> Result<Arc<BuiltUnit>, Failure> {
     let Some(unit) = want.unit.clone().filter(|_| !want.delete) else {
-        return Ok(Arc::new(nothing(want)));
+        let hooks = removal_hooks(shared, node).await;
+        return Ok(Arc::new(BuiltUnit { manifests: hooks, ..nothing(want) }));
     };
     let (unit, record) = match want.pin.as_ref().and_then(|pin| pin.record.clone()) {
         Some(record) => {
@@ -67,23 +71,22 @@ pub(crate) async fn make(shared: &Arc<Shared>, node: &NodeKey, want: &Arc<Want>)
     };
     let _working = shared.crashes.working_on(node);
     let begun = Instant::now();
-    let offline = {
-        let (shared, unit, revisions) = (Arc::clone(shared), Arc::clone(&unit), want.revisions.clone());
-        let node = node.clone();
-        tokio::task::spawn_blocking(move || run(&shared, &node, &unit, &revisions, record)).await
-    };
-    let offline = offline.map_err(|error| bug(node, &error.to_string()))??;
-    let manifests = settle_scopes(shared, node, &unit, offline.manifests, &offline.files).await?;
+    let Answered { offline, known, release } = answered(shared, node, want, &unit, record).await?;
+    let manifests = settle_scopes(shared, node, &unit, offline.manifests.clone(), &offline.files).await?;
     let built = BuiltUnit {
         seq: want.seq,
         content: Digest::of_parts(manifests.iter().map(|manifest| manifest.digest.0.as_slice())),
-        input: record_of(&unit, &offline.files, &manifests, &want.revisions),
+        incomplete: crate::answers::incomplete(&known),
+        input: record_of(&unit, &offline, &known, &manifests, &want.revisions),
         manifests,
         files: offline.files,
         revisions: want.revisions.clone(),
+        release,
         build_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
-    let wants: BTreeSet<ObjectKey> = built.manifests.iter().map(|manifest| manifest.key.clone()).collect();
+    // A hook is nobody's for long: what it leaves is found by its stamps.
+    let lasting = built.manifests.iter().filter(|manifest| manifest.hook().is_none());
+    let wants: BTreeSet<ObjectKey> = lasting.map(|manifest| manifest.key.clone()).collect();
     let before = shared.units.claimed(node);
     shared.units.with(node, |memory| {
         memory.wants = Some(wants);
@@ -105,8 +108,44 @@ fn nothing(want: &Want) -> BuiltUnit {
         content: Digest::of(b""),
         revisions: want.revisions.clone(),
         input: BuildRecord::NotKept { reason: "the unit was removed".to_owned() },
+        incomplete: None,
+        release: None,
         build_ms: 0,
     }
+}
+
+/// Returns the hooks that a unit's removal runs: those of what was carried out last, built again from the history, for the declaration may be gone.
+/// Where the history cannot tell, the removal goes on without them and says so.
+async fn removal_hooks(shared: &Arc<Shared>, node: &NodeKey) -> Vec<Arc<Manifest>> {
+    if shared.units.with(node, |memory| memory.past().removal()).is_none() {
+        return Vec::new();
+    }
+    match recorded_hooks(shared, node).await {
+        Ok(hooks) => hooks,
+        Err(failure) => {
+            tracing::warn!(unit = %node, "hooks for its removal, if it has any, are not run: {}", failure.message);
+            Vec::new()
+        }
+    }
+}
+
+async fn recorded_hooks(shared: &Arc<Shared>, node: &NodeKey) -> Result<Vec<Arc<Manifest>>, Failure> {
+    let told = |error: plumb_store::StoreError| Failure::new(Class::Input, error.to_string());
+    let record = shared.history.store.recorded_request(node, &plumb_store::Which::Newest).await.map_err(told)?;
+    let unit: Unit = serde_json::from_value(record.spec.clone())
+        .map_err(|error| Failure::new(Class::Input, format!("sync {} was recorded by another version: {error}", record.sync)))?;
+    let (shared, node) = (Arc::clone(shared), node.clone());
+    let build = move || {
+        let known = recorded::answers(&record);
+        run(&shared, &node, &unit, &record.revisions, Some(&record), &known)
+    };
+    let ran = tokio::task::spawn_blocking(build).await.map_err(|error| Failure::new(Class::Input, error.to_string()))??;
+    let Ran::Done(offline) = ran else { return Err(Failure::new(Class::Input, "the record lacks answers")) };
+    let is_of_removal = |manifest: &Arc<Manifest>| {
+        let moments = manifest.hook().map(|hook| &hook.moments);
+        moments.is_some_and(|moments| moments.contains(&Moment::PreDelete) || moments.contains(&Moment::PostDelete))
+    };
+    Ok(offline.manifests.into_iter().filter(is_of_removal).collect())
 }
 
 async fn recorded_build(shared: &Shared, node: &NodeKey, record: &str) -> Result<RecordedBuild, Failure> {
@@ -125,38 +164,135 @@ struct Offline {
     files: FileTable,
     reads: Option<Arc<Reads>>,
     report: Option<Arc<str>>,
+    /// What was asked beside files.
+    asked: BTreeSet<Need>,
 }
 
-fn run(shared: &Shared, node: &NodeKey, unit: &Unit, revisions: &Revisions, record: Option<RecordedBuild>) -> Result<Offline, Failure> {
+/// How a run of a build ended that did not fail.
+enum Ran {
+    Done(Offline),
+    /// These have to be answered first.
+    Needs(BTreeSet<Need>),
+}
+
+/// A build with the answers that it rests on.
+struct Answered {
+    offline: Offline,
+    known: Known,
+    release: Option<Release>,
+}
+
+/// Runs a build until nothing that it asks is left open.
+async fn answered(
+    shared: &Arc<Shared>,
+    node: &NodeKey,
+    want: &Arc<Want>,
+    unit: &Arc<Unit>,
+    record: Option<RecordedBuild>,
+) -> Result<Answered, Failure> {
+    let (mut release, fixed) = shared.units.with(node, |memory| (memory.past().assumed(), record.is_some()));
+    let mut known = record.as_ref().map(recorded::answers).unwrap_or_default();
+    if !fixed || !known.contains_key(&Need::Release) {
+        release.told().put(&mut known);
+    }
+    let record = record.map(Arc::new);
+    for _ in 0..MAX_ROUNDS {
+        let task = {
+            let (shared, unit, revisions, node) = (Arc::clone(shared), Arc::clone(unit), want.revisions.clone(), node.clone());
+            let (record, known) = (record.clone(), known.clone());
+            tokio::task::spawn_blocking(move || run(&shared, &node, &unit, &revisions, record.as_deref(), &known))
+        };
+        let offline = match task.await.map_err(|error| bug(node, &error.to_string()))?? {
+            Ran::Needs(needs) => {
+                ask(shared, node, want, &needs, &mut known).await?;
+                continue;
+            }
+            Ran::Done(offline) => offline,
+        };
+        if !offline.asked.iter().any(Need::is_of_the_revision) {
+            return Ok(Answered { offline, known, release: None });
+        }
+        targets::restored(&*targets::of_want(shared, node, want)?).await?;
+        let inputs = releases::inputs(unit, &offline.files, &offline.asked, &known);
+        let right = shared.units.with(node, |memory| {
+            let right = memory.past().of_inputs(inputs);
+            memory.next = Some(right.clone());
+            right
+        });
+        if fixed || right.told() == release.told() {
+            return Ok(Answered { offline, known, release: Some(right) });
+        }
+        right.told().put(&mut known);
+        release = right;
+    }
+    Err(Failure::new(
+        Class::Input,
+        format!("after {MAX_ROUNDS} rounds the build of {node} still asks: a chart's questions lead to ever new ones"),
+    ))
+}
+
+/// Answers what a build asks: as whom the unit acts.
+async fn ask(shared: &Arc<Shared>, node: &NodeKey, want: &Want, needs: &BTreeSet<Need>, known: &mut Known) -> Result<(), Failure> {
+    let target = targets::of_want(shared, node, want)?;
+    let account = want.unit.as_ref().and_then(|unit| unit.target.service_account.clone());
+    let acting = target.cluster.acting_as(account.as_ref()).map_err(|error| failure(&error))?;
+    let mut kept = None;
+    if needs.iter().any(Need::is_kept) {
+        kept = shared.units.with(node, |memory| memory.answers.clone());
+        if kept.is_none() {
+            let stored = target.cluster.answers(node).await.map_err(|error| failure(&error))?;
+            let read = KeptAnswers::read(&stored.bytes).map_err(|error| Failure::new(Class::Input, format!("{node}: {error}")))?;
+            kept = Some((read, stored.version));
+        }
+    }
+    let (mut answers, version) = kept.clone().unwrap_or_default();
+    for need in needs {
+        let answer = crate::answers::answer(need, &acting, &mut answers, now_ms()).await.map_err(|error| failure(&error))?;
+        known.insert(need.clone(), answer);
+    }
+    if kept.is_some() {
+        shared.units.with(node, |memory| memory.answers = Some((answers, version)));
+    }
+    Ok(())
+}
+
+fn run(
+    shared: &Shared,
+    node: &NodeKey,
+    unit: &Unit,
+    revisions: &Revisions,
+    record: Option<&RecordedBuild>,
+    known: &Known,
+) -> Result<Ran, Failure> {
     match record {
         Some(record) => {
-            let world = recorded::RecordedWorld::new(&record).with_aliases(unit);
+            let world = recorded::RecordedWorld::new(record).with_aliases(unit);
             let trees = world.trees(unit, revisions);
-            built(shared, node, unit, &world, trees)
+            built(shared, node, unit, &AnsweredWorld { world: &world, known }, trees)
         }
         None => {
             let sources =
                 shared.units.read(node, |memory| memory.node.as_ref().map(|node| node.sources.clone())).flatten().unwrap_or_default();
             let world = shared.sources.world(unit, &sources, revisions)?;
-            let offline = built(shared, node, unit, &world.world, world.trees.clone())?;
-            Ok(Offline { reads: Some(Arc::new(world.finish())), ..offline })
+            let ran = built(shared, node, unit, &AnsweredWorld { world: &world.world, known }, world.trees.clone())?;
+            Ok(match ran {
+                Ran::Done(offline) => Ran::Done(Offline { reads: Some(Arc::new(world.finish())), ..offline }),
+                needs @ Ran::Needs(_) => needs,
+            })
         }
     }
 }
 
-fn built(
-    shared: &Shared,
-    node: &NodeKey,
-    unit: &Unit,
-    world: &dyn World,
-    trees: BTreeMap<Arc<str>, SourceTree>,
-) -> Result<Offline, Failure> {
+fn built(shared: &Shared, node: &NodeKey, unit: &Unit, world: &dyn World, trees: BTreeMap<Arc<str>, SourceTree>) -> Result<Ran, Failure> {
     let built = plumb_build::build(world, &Request { unit, trees }, &shared.schema)
         .map_err(|error| Failure::new(Class::Transient, error.to_string()))?;
+    if !built.needs.is_empty() {
+        return Ok(Ran::Needs(built.needs));
+    }
     let text = report::render(&built.diagnostics(), &built.files, &node.to_string(), false);
-    let Built { result, files, .. } = built;
+    let Built { result, files, asked, .. } = built;
     match result {
-        Ok(manifests) => Ok(Offline { manifests, files, reads: None, report: (!text.is_empty()).then(|| text.into()) }),
+        Ok(manifests) => Ok(Ran::Done(Offline { manifests, files, reads: None, report: (!text.is_empty()).then(|| text.into()), asked })),
         Err(errors) => Err(failed(shared, node, &errors, &files, text)),
     }
 }
@@ -215,15 +351,16 @@ async fn settle_scopes(
     Err(Failure { class, ..failed(shared, node, &errors, files, text) })
 }
 
-/// Returns what the history keeps of a build. A file from which a Secret was made is secret as a whole.
-fn record_of(unit: &Unit, files: &FileTable, manifests: &[Arc<Manifest>], revisions: &Revisions) -> BuildRecord {
+/// Returns what the history keeps of a build: its files, and the answers it rests on. A file from which a Secret was made is secret as a whole, and so
+/// are the answers.
+fn record_of(unit: &Unit, offline: &Offline, known: &Known, manifests: &[Arc<Manifest>], revisions: &Revisions) -> BuildRecord {
     let secret: BTreeSet<_> = manifests.iter().filter(|manifest| manifest.sensitive).map(|manifest| manifest.at.file).collect();
     let Ok(spec) = serde_json::to_value(unit) else {
         return BuildRecord::NotKept { reason: "the unit cannot be written as JSON".to_owned() };
     };
     let commits: Vec<String> = revisions.iter().map(|(alias, revision)| format!("{alias}={revision}")).collect();
-    let inputs: Vec<InputFile> = files
-        .iter()
+    let files = offline.files.iter().filter(|(_, file)| !file.made);
+    let mut inputs: Vec<InputFile> = files
         .map(|(id, file)| InputFile {
             source: Arc::clone(&file.source),
             path: file.path.clone(),
@@ -231,6 +368,9 @@ fn record_of(unit: &Unit, files: &FileTable, manifests: &[Arc<Manifest>], revisi
             secret: secret.contains(&id),
         })
         .collect();
-    let key = Digest::of_parts(std::iter::once(unit.digest.0.as_slice()).chain(commits.iter().map(String::as_bytes)));
-    BuildRecord::Files(BuildInput { key, spec, spec_secret: false, files: inputs })
+    let answers = recorded::answers_file(&offline.asked, known);
+    let answered = answers.as_ref().map_or(Digest::of(b""), |file| Digest::of(&file.content));
+    inputs.extend(answers);
+    let parts = std::iter::once(unit.digest.0.as_slice()).chain(commits.iter().map(String::as_bytes)).chain([answered.0.as_slice()]);
+    BuildRecord::Files(BuildInput { key: Digest::of_parts(parts), spec, spec_secret: false, files: inputs })
 }

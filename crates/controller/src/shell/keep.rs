@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::core::{Kept, Pin, Suspend};
+use crate::releases::Release;
 
 /// What lies beside the inventory of a unit.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,6 +23,8 @@ pub(crate) struct Beside {
     pub(crate) account: Option<ServiceAccountRef>,
     /// Hash of the unit that was last synced.
     pub(crate) spec: Option<Digest>,
+    /// What was installed last, of a unit that tells installations apart.
+    pub(crate) release: Option<Release>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -45,6 +48,8 @@ struct Form {
     account: Option<(Arc<str>, Arc<str>)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     spec: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release: Option<Release>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -85,6 +90,7 @@ impl Beside {
             on_delete: self.on_delete,
             account: self.account.as_ref().map(|account| (Arc::clone(&account.namespace), Arc::clone(&account.name))),
             spec: self.spec.map(|digest| digest.to_string()),
+            release: self.release.clone(),
         };
         serde_json::to_value(form).unwrap_or(Value::Null)
     }
@@ -107,6 +113,7 @@ impl Beside {
             on_delete: form.on_delete,
             account: form.account.map(|(namespace, name)| ServiceAccountRef { namespace, name }),
             spec: form.spec.as_deref().and_then(Digest::parse),
+            release: form.release,
         })
     }
 }
@@ -132,6 +139,15 @@ mod tests {
             on_delete: Some(OnDelete::Orphan),
             account: Some(ServiceAccountRef { namespace: "a".into(), name: "b".into() }),
             spec: Some(Digest::of(b"spec")),
+            release: Some(Release {
+                inputs: Digest::of(b"inputs"),
+                content: Digest::of(b"content"),
+                now_s: 1,
+                revision: 2,
+                upgrade: true,
+                done: true,
+                removed: false,
+            }),
         };
         assert_eq!(Beside::read(&beside.write()).expect("form"), beside);
         assert_eq!(Beside::read(&Value::Null).expect("null"), Beside::default());

@@ -40,12 +40,16 @@ pub(crate) async fn make(
     prune: PrunePermission,
     approved: Option<Digest>,
 ) -> Result<Made, Failure> {
-    let basis = Basis::of(shared, node, want);
+    let basis = Basis::of(shared, node, want, built);
     let acting = target.cluster.acting_as(basis.account.as_ref()).map_err(|error| failure(&error))?;
     let rules = Rules::compile(&basis.policy.field_rules)
         .map_err(|errors| Failure::new(Class::Input, errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
     let facts = acting.facts(node, &built.manifests, &basis.inventory, &rules, &shared.schema).await.map_err(|error| failure(&error))?;
     let others = shared.units.others(node, &target.name);
+    let occasion = shared.units.with(node, |memory| match basis.intent(want, prune) {
+        Intent::Sync => memory.past().occasion(built.release.as_ref(), built.content, want.pin.is_some()),
+        Intent::Remove { .. } => memory.past().removal(),
+    });
     let draw = |group: GroupSums, scope: &SyncScope, approvals: &BTreeSet<Digest>| {
         plumb_plan::plan(&PlanInput {
             unit: node,
@@ -60,6 +64,7 @@ pub(crate) async fn make(
             group,
             approvals,
             scope,
+            occasion,
         })
     };
     let nobody = BTreeSet::new();
@@ -133,7 +138,7 @@ struct Basis {
 }
 
 impl Basis {
-    fn of(shared: &Shared, node: &NodeKey, want: &Want) -> Self {
+    fn of(shared: &Shared, node: &NodeKey, want: &Want, built: &BuiltUnit) -> Self {
         shared.units.with(node, |memory| {
             let unit = want.unit.as_deref();
             // A unit whose declaration is gone is removed as it was declared last.
@@ -144,7 +149,7 @@ impl Basis {
                 account,
                 on_delete: unit.map_or(memory.beside.on_delete.unwrap_or(OnDelete::Orphan), |unit| unit.policy.on_delete),
                 build: BuildFacts {
-                    incomplete: None,
+                    incomplete: built.incomplete.clone(),
                     evidence: unit.map(|unit| evidence(unit, want)).unwrap_or_default(),
                     declaration_changed: unit.is_some_and(|unit| memory.beside.spec.is_some_and(|spec| spec != unit.digest)),
                 },

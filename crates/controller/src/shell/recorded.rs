@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use plumb_build::SourceTree;
 use plumb_manifest::Digest;
-use plumb_store::RecordedBuild;
+use plumb_store::{InputFile, RecordedBuild};
 use plumb_unit::{Revisions, Unit};
-use plumb_world::{Blob, BlobId, Entry, EntryKind, RelPath, TreeId, World, WorldError};
+use plumb_world::{Answer, Blob, BlobId, Entry, EntryKind, Need, RelPath, TreeId, World, WorldError};
 
+use crate::answers::Known;
 use crate::core::{Class, Failure};
 
 /// Returns the unit as it was recorded. Where it lives and how it is kept stay as they are declared now: a rollback brings back what was built,
@@ -17,6 +18,37 @@ pub(crate) fn unit(recorded: &RecordedBuild, now: &Unit) -> Result<Unit, Failure
     let then: Unit = serde_json::from_value(recorded.spec.clone())
         .map_err(|error| Failure::new(Class::Input, format!("sync {} was recorded by another version: {error}", recorded.sync)))?;
     Ok(Unit { key: now.key.clone(), target: now.target.clone(), policy: now.policy.clone(), depends_on: now.depends_on.clone(), ..then })
+}
+
+/// The source that answers are recorded under: no alias can be it.
+const ANSWERS: &str = "(answers)";
+
+/// Returns the file that answers are recorded in; none where nothing was asked.
+pub(crate) fn answers_file(asked: &BTreeSet<Need>, known: &Known) -> Option<InputFile> {
+    let line = |need: &Need| {
+        let answer = match known.get(need)? {
+            Answer::Known(bytes) => Some(plumb_go::base64::encode(bytes)),
+            // What was denied then is asked again.
+            _ => None,
+        };
+        Some((need.clone(), answer))
+    };
+    let lines: Vec<(Need, Option<String>)> = asked.iter().filter_map(line).collect();
+    let path = RelPath::parse("answers.json").ok()?;
+    let content = serde_json::to_vec(&lines).ok()?;
+    let secret = asked.iter().any(|need| need.is_kept() || matches!(need, Need::Object(lookup) if lookup.kind == "Secret"));
+    (!lines.is_empty()).then(|| InputFile { source: ANSWERS.into(), path, content: content.into(), secret })
+}
+
+/// Returns the answers of a recorded build: what was absent then is absent.
+pub(crate) fn answers(recorded: &RecordedBuild) -> Known {
+    let file = recorded.files.iter().find(|file| &*file.source == ANSWERS);
+    let lines: Vec<(Need, Option<String>)> = file.and_then(|file| serde_json::from_slice(&file.content).ok()).unwrap_or_default();
+    let answer = |(need, text): (Need, Option<String>)| match text {
+        Some(text) => Some((need, Answer::Known(plumb_go::base64::decode(text.as_bytes())?.into()))),
+        None => Some((need, Answer::Absent)),
+    };
+    lines.into_iter().filter_map(answer).collect()
 }
 
 /// The files of a recorded build.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use plumb_cluster::{Adopt, Adoption, InventoryRecord, SyncOptions, SyncOutcome};
 use plumb_manifest::{Digest, ObjectKey};
-use plumb_plan::{Event as Progress, FieldChange, HoldKind, Outcome, Plan};
+use plumb_plan::{Event as Progress, FieldChange, HoldKind, Operation, Outcome, Plan};
 use plumb_store::{BuildRecord, DriftEntry, PhaseEntry, PlanSummary, SyncId};
 use plumb_unit::NodeKey;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +18,7 @@ use super::units::BuiltUnit;
 use super::{Shared, builds, failure, watching};
 use crate::clock::now_ms;
 use crate::core::{Class, End, Event, Failure, HoldHead, Kept, Settled, Stage, SyncKind, SyncOrder, Withheld};
+use crate::releases::Release;
 
 /// Operations of one unit under way at once.
 const CONCURRENCY: usize = 16;
@@ -56,8 +57,11 @@ async fn attempt(shared: &Arc<Shared>, order: &SyncOrder, stop: &CancellationTok
         adopt: adopt(shared, order),
         rules: made.rules.clone(),
         dry_run: false,
-        record: record(shared, order),
+        record: record(shared, order, &built),
+        gates_when_done: when_done(shared, order, &made.plan),
     };
+    // What is about to be applied must be found again before it is.
+    keep_answers(shared, node, &target, &options.fence).await?;
     let progress = Watcher::new(shared, order, &made.plan);
     let outcome = made.acting.sync(&made.plan, &target.inventories, &options, &|event| progress.take(event)).await;
     let (phases, told_objects) = (progress.phases(&built, &outcome), outcome.objects.clone());
@@ -80,6 +84,9 @@ async fn attempt(shared: &Arc<Shared>, order: &SyncOrder, stop: &CancellationTok
         && made.withheld.is_none()
         && outcome.record.inventory.items.is_empty()
     {
+        if shared.units.with(node, |memory| memory.beside.release.is_some()) {
+            target.cluster.delete_answers(node, Some(&fence.check())).await.map_err(|error| failure(&error))?;
+        }
         target.inventories.delete(node, Some(&fence.check())).await.map_err(|error| failure(&error))?;
         shared.units.with(node, |memory| {
             memory.record.gates = serde_json::Value::Null;
@@ -109,13 +116,14 @@ fn adopt(shared: &Shared, order: &SyncOrder) -> Adopt {
 }
 
 /// Returns the record as it is to be written: what it owns is the executor's, the rest is ours.
-fn record(shared: &Shared, order: &SyncOrder) -> InventoryRecord {
+fn record(shared: &Shared, order: &SyncOrder, built: &BuiltUnit) -> InventoryRecord {
     shared.units.with(&order.node, |memory| {
         let mut beside = memory.beside.clone();
         if let Some(unit) = &order.want.unit {
             beside.on_delete = Some(unit.policy.on_delete);
             beside.account = unit.target.service_account.clone();
             beside.spec = Some(unit.digest);
+            beside.release = memory.past().begun(built.release.as_ref(), built.content).or(beside.release);
         }
         memory.beside = beside.clone();
         InventoryRecord {
@@ -125,6 +133,51 @@ fn record(shared: &Shared, order: &SyncOrder) -> InventoryRecord {
             ..memory.record.clone()
         }
     })
+}
+
+/// Notes that a sync is done in what lies beside the inventory; returns whether that changed anything.
+fn note_done(order: &SyncOrder, plan: &Plan, release: Option<&mut Release>) -> bool {
+    let Some(release) = release else { return false };
+    let before = (release.done, release.removed);
+    if order.kind == SyncKind::Delete {
+        // One that waits for an approval has deleted nothing yet, and run no hook.
+        release.removed |= plan.operations().any(|operation| matches!(operation, Operation::Delete { .. }));
+    } else {
+        (release.done, release.removed) = (true, false);
+    }
+    before != (release.done, release.removed)
+}
+
+/// Returns what lies beside the inventory once a sync is done, where that is something else than when it began.
+fn when_done(shared: &Shared, order: &SyncOrder, plan: &Plan) -> Option<serde_json::Value> {
+    shared.units.with(&order.node, |memory| {
+        let mut beside = memory.beside.clone();
+        note_done(order, plan, beside.release.as_mut()).then(|| beside.write())
+    })
+}
+
+/// Writes answers that were made for a build and are not recorded yet.
+async fn keep_answers(shared: &Shared, node: &NodeKey, target: &Target, fence: &plumb_cluster::FenceCheck) -> Result<(), Failure> {
+    let Some((mut answers, version)) = shared.units.with(node, |memory| memory.answers.clone()).filter(|(answers, _)| answers.is_changed())
+    else {
+        return Ok(());
+    };
+    let stored = plumb_cluster::StoredAnswers { bytes: answers.write(), version };
+    match target.cluster.write_answers(node, &stored, Some(fence)).await {
+        Ok(version) => {
+            answers.written();
+            shared.units.with(node, |memory| memory.answers = Some((answers, Some(version))));
+            Ok(())
+        }
+        Err(error) => {
+            // Whoever wrote them meanwhile knows better: they are read again, and what was built from others is built again.
+            shared.units.with(node, |memory| {
+                memory.answers = None;
+                memory.built = None;
+            });
+            Err(failure(&error))
+        }
+    }
 }
 
 /// Notes what the sync changed.
@@ -143,10 +196,13 @@ fn remember(
     // What was left as it is differs as before: the watch says when that is over.
     let left: BTreeSet<&ObjectKey> = plan
         .operations()
-        .filter_map(|operation| if let plumb_plan::Operation::Keep(manifest) = operation { Some(&manifest.key) } else { None })
+        .filter_map(|operation| if let Operation::Keep(manifest) = operation { Some(&manifest.key) } else { None })
         .collect();
     shared.units.with(node, |memory| {
         memory.record = outcome.record.clone();
+        if outcome.outcome == Outcome::Done {
+            note_done(order, plan, memory.beside.release.as_mut());
+        }
         memory.lives_in = Some(Arc::clone(&target.name));
         memory.built = None;
         for (key, result) in &outcome.objects {

@@ -24,6 +24,8 @@ pub(crate) const SHARD: ShardId = ShardId(0);
 /// The API server counts a lease's transitions from 0; to the core 0 is "never held".
 const CORE_EPOCHS_FROM: u64 = 1;
 /// How long to wait before a cluster that does not answer is tried again.
+/// How long a build waits for the records of its target before it is tried again.
+const RESTORED: Duration = Duration::from_secs(20);
 const RECONNECT: Duration = Duration::from_secs(2);
 
 /// Which clusters there are and how they are reached.
@@ -43,6 +45,8 @@ pub(crate) struct Target {
     pub(crate) cluster: Cluster,
     pub(crate) inventories: Inventories,
     reread_ms: AtomicU64,
+    /// Whether its records were read: before that, nothing is known of what was installed.
+    restored: watch::Sender<bool>,
 }
 
 impl Target {
@@ -179,7 +183,7 @@ async fn connect(shared: &Shared, name: &Arc<str>) -> Result<Target, plumb_clust
     connect.rate = Rate { per_second: f64::from(options.requests_per_second), burst: options.requests_per_second.saturating_mul(2) };
     let cluster = Cluster::connect(connect).await?;
     let inventories = Inventories::new(&cluster);
-    Ok(Target { name: Arc::clone(name), cluster, inventories, reread_ms: AtomicU64::new(now_ms()) })
+    Ok(Target { name: Arc::clone(name), cluster, inventories, reread_ms: AtomicU64::new(now_ms()), restored: watch::Sender::new(false) })
 }
 
 /// Reads all records of a cluster and tells the core of them, until it succeeds: without them nothing may be decided.
@@ -205,6 +209,7 @@ async fn restore(shared: &Arc<Shared>, target: &Arc<Target>) {
                 for record in loaded.records {
                     restore_unit(shared, target, record);
                 }
+                target.restored.send_replace(true);
                 return;
             }
             Err(error) => {
@@ -249,6 +254,9 @@ fn restore_unit(shared: &Arc<Shared>, target: &Target, record: InventoryRecord) 
     let before = shared.units.claimed(&node);
     shared.units.with(&node, |memory| {
         memory.beside = beside;
+        // Another process may have gone on meanwhile.
+        memory.next = None;
+        memory.answers = None;
         memory.lives_in = Some(Arc::clone(&target.name));
         memory.record = record;
     });
@@ -320,6 +328,15 @@ pub(crate) fn of_want(shared: &Shared, unit: &NodeKey, want: &Want) -> Result<Ar
             .ok_or_else(|| Failure::new(Class::Input, format!("no record of {unit} is known")))?,
     };
     shared.targets.get(&name).ok_or_else(|| Failure::new(Class::Unreachable, format!("cluster {name} does not answer")))
+}
+
+/// Waits until a target's records were read.
+pub(crate) async fn restored(target: &Target) -> Result<(), Failure> {
+    let mut restored = target.restored.subscribe();
+    match tokio::time::timeout(RESTORED, restored.wait_for(|restored| *restored)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(Failure::new(Class::Transient, format!("the records of cluster {} are not read yet", target.name))),
+    }
 }
 
 /// Returns the error for a cluster that nobody registered.

@@ -11,7 +11,9 @@ use plumb_unit::{Ending, NodeKey, Revisions};
 use plumb_world::FileTable;
 
 use super::keep::Beside;
+use crate::answers::KeptAnswers;
 use crate::core::UnitNode;
+use crate::releases::{Past, Release};
 use crate::shell::sources::Reads;
 
 /// What a build gave, as far as a sync needs it.
@@ -29,6 +31,10 @@ pub(crate) struct BuiltUnit {
     pub(crate) revisions: Revisions,
     /// What the history keeps, so that it can be built again with its sources away.
     pub(crate) input: plumb_store::BuildRecord,
+    /// Why it is no evidence that something was dropped, where an answer it rests on is not whole.
+    pub(crate) incomplete: Option<String>,
+    /// Which installation it is; none of a build that does not ask.
+    pub(crate) release: Option<Release>,
     /// How long it took, in milliseconds.
     pub(crate) build_ms: u64,
 }
@@ -84,6 +90,10 @@ pub(crate) struct Memory {
     pub(crate) lives_in: Option<Arc<str>>,
     /// What outlives the process beside the inventory, as it was last written or is about to be.
     pub(crate) beside: Beside,
+    /// Which installation the newest build is, before it is carried out.
+    pub(crate) next: Option<Release>,
+    /// Recorded answers, once they were read, and the version that they lie at.
+    pub(crate) answers: Option<(KeptAnswers, Option<String>)>,
     /// The newest build whose manifests are still held.
     pub(crate) built: Option<Arc<BuiltUnit>>,
     /// What the newest complete build read.
@@ -114,6 +124,8 @@ impl Memory {
             record_lock: Arc::default(),
             lives_in: None,
             beside: Beside::default(),
+            next: None,
+            answers: None,
             built: None,
             reads: None,
             wants: None,
@@ -125,6 +137,11 @@ impl Memory {
             contests: plumb_plan::Contests::default(),
             report: None,
         }
+    }
+
+    /// Returns what is known of its installations.
+    pub(crate) fn past(&self) -> Past<'_> {
+        Past { last: self.beside.release.as_ref(), next: self.next.as_ref(), owns: !self.record.inventory.items.is_empty() }
     }
 
     /// Returns the name of the cluster it lives in.

@@ -34,6 +34,8 @@ pub(crate) struct Bench {
     /// Who the operator is to the cluster.
     pub(crate) kubeconfig: PathBuf,
     pub(crate) poll: Duration,
+    /// The key that secrets of the history are encrypted with.
+    pub(crate) history_key: Option<PathBuf>,
     /// Whether a unit creates the namespace.
     creates: bool,
     running: Option<Running>,
@@ -91,7 +93,19 @@ impl Bench {
         }
         let installation = format!("t{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let kubeconfig = plane.kubeconfig().to_owned();
-        Self { plane, namespace, git, repo, folder, installation, kubeconfig, poll: Duration::from_secs(1), creates, running: None }
+        Self {
+            plane,
+            namespace,
+            git,
+            repo,
+            folder,
+            installation,
+            kubeconfig,
+            poll: Duration::from_secs(1),
+            history_key: None,
+            creates,
+            running: None,
+        }
     }
 
     /// Starts the operator on the repository's `units` folder.
@@ -112,7 +126,7 @@ impl Bench {
             },
             credentials: None,
             state: self.folder.path().join(state),
-            history_key: None,
+            history_key: self.history_key.clone(),
             poll: self.poll,
         })
     }

@@ -11,6 +11,7 @@ mod lower;
 mod policy;
 mod root;
 mod stamps;
+mod steps;
 mod suggest;
 mod unit;
 

@@ -5,19 +5,20 @@ use std::sync::Arc;
 
 use plumb_build::{Kind, Node};
 use plumb_manifest::{Digest, MAX_LABEL, MAX_SUBDOMAIN, is_dns_label, is_dns_subdomain};
-use plumb_unit::{GitRef, GitSource, NodeKey, Policy, SecretRef, ServiceAccountRef, SourceSpec, Step, StepKind, Target, Unit};
+use plumb_unit::{GitRef, GitSource, NodeKey, Policy, SecretRef, ServiceAccountRef, SourceSpec, Target, Unit};
 use plumb_world::{RelPath, Span};
 
 use super::fields::{Field, Fields, Log};
 use super::git::{RepositoryError, commit, is_file_url, parse_repository, ref_name};
 use super::policy;
 use super::root::RootSpec;
+use super::steps;
 
 /// The version of Plumb's own resources.
 pub(crate) const API_VERSION: &str = "plumb.dev/v1alpha1";
 
-const MAIN: &str = "main";
-const NOT_YET: &str = "not supported yet";
+/// The source that is meant when none is named.
+pub(super) const MAIN: &str = "main";
 
 /// Reads `metadata` alone: which unit a document declares. With errors the key may still be there, so that the unit keeps its old state.
 pub(crate) fn key(document: Node<'_>, root: &RootSpec, log: &mut Log<'_>) -> Option<NodeKey> {
@@ -58,7 +59,7 @@ pub(crate) fn read(document: Node<'_>, key: NodeKey, root: &RootSpec, declared_a
     top.finish(log);
     let mut spec = spec?;
     let sources = sources(&mut spec, root, log);
-    let build = spec.take("build").map_or_else(Vec::new, |field| steps(&field, &sources, log));
+    let build = spec.take("build").map_or_else(Vec::new, |field| steps::read(&field, &sources, log));
     spec.unsupported(&[("inputs", "inputs are not supported yet"), ("outputs", "outputs are not supported yet")], log);
     let target = target(spec.take("target"), &key, root, spec.at, log);
     let depends_on = spec.take("dependsOn").map_or_else(Vec::new, |field| depends_on(&field, &key, log));
@@ -202,83 +203,6 @@ fn secret_ref(field: &Field<'_>, log: &mut Log<'_>) -> Option<SecretRef> {
     Some(SecretRef { name: name?.to_owned() })
 }
 
-fn steps(field: &Field<'_>, sources: &BTreeMap<Arc<str>, SourceSpec>, log: &mut Log<'_>) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
-    for item in field.list(log) {
-        let Some((step, at)) = step(&item, steps.len(), sources, log) else { continue };
-        if steps.iter().any(|other| other.name == step.name) {
-            log.error("value", format!("two steps are called `{}`", step.name), at, "");
-        }
-        steps.push(step);
-    }
-    steps
-}
-
-fn step(field: &Field<'_>, nth: usize, sources: &BTreeMap<Arc<str>, SourceSpec>, log: &mut Log<'_>) -> Option<(Step, Span)> {
-    let mut fields = field.map(log)?;
-    let name = fields.take("name");
-    let plain = fields.take("plain");
-    let reasons = [
-        ("helm", "Helm is not supported yet"),
-        ("kustomize", "Kustomize is not supported yet"),
-        ("substitute", NOT_YET),
-        ("patch", NOT_YET),
-    ];
-    let others = [("decrypt", "decryption is not supported yet"), ("after", "a `plain` step takes no other step's objects")];
-    let elsewhere = fields.unsupported(&reasons, log) | fields.unsupported(&others, log);
-    fields.finish(log);
-    let Some(plain) = plain else {
-        if !elsewhere {
-            let message = format!("`{}` does nothing", field.path);
-            log.error(
-                "value",
-                message,
-                field.key_span,
-                "A step has one of `plain`, `helm`, `kustomize`, `substitute`, `patch` and `decrypt`.",
-            );
-        }
-        return None;
-    };
-    let mut plain = plain.map(log)?;
-    let source = plain.take("source");
-    let path = plain.take("path").map_or(Some(RelPath::root()), |field| rel_path(&field, log));
-    plain.finish(log);
-    let source = step_source(source, field, sources, log)?;
-    let at = name.as_ref().map_or(field.key_span, |name| name.value.span());
-    let name = match &name {
-        Some(name) => dns_name(name, MAX_LABEL, log)?.into(),
-        None if nth == 0 => "plain".into(),
-        None => format!("plain-{}", nth + 1).into(),
-    };
-    Some((Step { name, kind: StepKind::Plain { source, path: path? } }, at))
-}
-
-/// A step that names no source means `main`, or the only one.
-fn step_source(
-    named: Option<Field<'_>>,
-    step: &Field<'_>,
-    sources: &BTreeMap<Arc<str>, SourceSpec>,
-    log: &mut Log<'_>,
-) -> Option<Arc<str>> {
-    let Some(field) = named else {
-        let main = sources.get_key_value(MAIN).or_else(|| sources.first_key_value().filter(|_| sources.len() == 1));
-        if main.is_none() && !sources.is_empty() {
-            let message = format!("`{}` names no source, and none is called `{MAIN}`", step.path);
-            log.error("missing", message, step.key_span, "");
-        }
-        return main.map(|(alias, _)| alias.clone());
-    };
-    let alias = field.text(log)?;
-    let found = sources.get_key_value(alias).map(|(alias, _)| alias.clone());
-    // Without a source at all, that is the error.
-    if found.is_none() && !sources.is_empty() {
-        let known: Vec<String> = sources.keys().map(|alias| format!("`{alias}`")).collect();
-        let message = format!("`{}` is `{alias}`, which is no source of this unit", field.path);
-        log.error("value", message, field.value.span(), &format!("Its sources are {}.", known.join(", ")));
-    }
-    found
-}
-
 fn target(field: Option<Field<'_>>, key: &NodeKey, root: &RootSpec, spec_at: Span, log: &mut Log<'_>) -> Option<Target> {
     let mut target = Target { cluster: "".into(), namespace: None, create_namespace: false, service_account: None };
     let mut at = spec_at;
@@ -326,7 +250,7 @@ fn depends_on(field: &Field<'_>, key: &NodeKey, log: &mut Log<'_>) -> Vec<NodeKe
     keys
 }
 
-fn rel_path(field: &Field<'_>, log: &mut Log<'_>) -> Option<RelPath> {
+pub(super) fn rel_path(field: &Field<'_>, log: &mut Log<'_>) -> Option<RelPath> {
     if field.value.text() == Some("") {
         return Some(RelPath::root());
     }
@@ -334,7 +258,7 @@ fn rel_path(field: &Field<'_>, log: &mut Log<'_>) -> Option<RelPath> {
 }
 
 /// Reads a name as Kubernetes takes them: with dots up to 253 characters, without up to 63.
-fn dns_name<'n>(field: &Field<'n>, limit: usize, log: &mut Log<'_>) -> Option<&'n str> {
+pub(super) fn dns_name<'n>(field: &Field<'n>, limit: usize, log: &mut Log<'_>) -> Option<&'n str> {
     let text = field.text(log)?;
     let dots = limit > MAX_LABEL;
     if !(if dots { is_dns_subdomain(text) } else { is_dns_label(text) }) {

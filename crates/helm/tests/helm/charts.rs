@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use plumb_helm::{Chart, File, Ignore, Options, render};
+use plumb_helm::{Chart, File, Ignore, Options, ValuesFile, render};
 use serde_json::Value;
 
 use crate::host::NoHost;
@@ -38,8 +38,8 @@ fn add(folder: &Path, path: &str, ignore: &Ignore, files: &mut Vec<File>) {
 
 fn rendered(folder: &Path, variant: &Value) -> Result<String, String> {
     let chart = load(&folder.join("chart"))?;
-    let values: Vec<(String, Vec<u8>)> =
-        variant["values"].as_str().map(|name| vec![(name.to_owned(), fs::read(folder.join(name)).unwrap())]).unwrap_or_default();
+    let file = |name: &str| ValuesFile { name: name.to_owned(), content: fs::read(folder.join(name)).unwrap().into(), secret: false };
+    let values: Vec<ValuesFile> = variant["values"].as_str().map(file).into_iter().collect();
     let mut options = Options { release: "rel", namespace: "ns", values: &values, ..Options::default() };
     options.capabilities.set_kube_version("1.34.0")?;
     let rendered = render(&chart, &options, &mut NoHost).map_err(|error| error.to_string())?;

@@ -1,6 +1,6 @@
 //! Owns small charts, each for one rule: values over values, aliases, conditions, tags, imports, hooks, order, files, refusals.
 
-use plumb_helm::{Chart, Error, File, Options, Rendered, render};
+use plumb_helm::{Chart, Error, File, Options, Rendered, ValuesFile, render};
 
 use crate::host::NoHost;
 
@@ -10,7 +10,7 @@ fn chart(files: &[(&str, &str)]) -> Chart {
 }
 
 fn with(files: &[(&str, &str)], values: &str) -> Result<Rendered, Error> {
-    let values = [("values".to_owned(), values.as_bytes().to_vec())];
+    let values = [ValuesFile { name: "values".to_owned(), content: values.as_bytes().into(), secret: false }];
     render(&chart(files), &Options { release: "rel", namespace: "ns", values: &values, ..Options::default() }, &mut NoHost)
 }
 

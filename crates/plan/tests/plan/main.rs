@@ -5,6 +5,7 @@ mod drift;
 mod endings;
 mod health;
 mod holds;
+mod hooks;
 mod invariants;
 mod phases;
 mod rules;

@@ -25,6 +25,7 @@ pub(crate) struct Set {
     pub(crate) group: GroupSums,
     pub(crate) approvals: BTreeSet<Digest>,
     pub(crate) scope: SyncScope,
+    pub(crate) occasion: Option<plumb_plan::Occasion>,
 }
 
 impl Set {
@@ -41,6 +42,7 @@ impl Set {
             group: GroupSums::default(),
             approvals: BTreeSet::new(),
             scope: SyncScope::Whole,
+            occasion: None,
         }
     }
 
@@ -108,6 +110,7 @@ impl Set {
             group: self.group,
             approvals: &self.approvals,
             scope: &self.scope,
+            occasion: self.occasion,
         })
     }
 
@@ -128,6 +131,7 @@ pub(crate) fn show(plan: &Plan) -> Vec<String> {
                 End::Healthy(keys) => format!("healthy({})", keys.len()),
                 End::EndpointsReady(keys) => format!("endpoints({})", keys.iter().map(|key| &*key.name).collect::<Vec<_>>().join(",")),
                 End::Gone => "gone".to_owned(),
+                End::Hooks => "hooks".to_owned(),
             };
             let operations: Vec<String> = phase.operations.iter().map(operation).collect();
             format!("{} after [{}] -> {end}: {}", phase.name, after.join(","), operations.join(" "))
@@ -139,6 +143,7 @@ pub(crate) fn operation(operation: &Operation) -> String {
     let key = operation.key();
     let word = match operation {
         Operation::Apply { mode, .. } => format!("apply({mode:?})").to_lowercase(),
+        Operation::Hook(_) => "run".to_owned(),
         Operation::Keep(_) => "keep".to_owned(),
         Operation::Delete { .. } => "delete".to_owned(),
         Operation::Release { .. } => "release".to_owned(),

@@ -1,6 +1,6 @@
 //! Owns the keys and certificates that charts ask for, as Sprig makes them (crypto.go): RSA of 2,048 bits unless a key is given, PEM as Go writes it.
 
-use plumb_gotemplate::CertificateRequest;
+use plumb_world::CertificateNeed;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256, RsaKeySize, SanType,
@@ -14,8 +14,16 @@ const ED25519: [u8; 14] = [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03,
 /// Days that a certificate may hold: what dates can say.
 const MAX_DAYS: i64 = 2_000_000;
 
+/// Returns what a function of Sprig's asks for: certificate and key as PEM; of a key alone, no certificate. The error is a message.
+pub fn make(function: &str, request: &CertificateNeed) -> Result<(String, String), String> {
+    match function {
+        "genPrivateKey" => private_key(&request.common_name).map(|key| (String::new(), key)),
+        _ => certificate(request),
+    }
+}
+
 /// Returns a key of a kind of `genPrivateKey` as PEM. The error is a message.
-pub(crate) fn private_key(kind: &str) -> Result<String, String> {
+fn private_key(kind: &str) -> Result<String, String> {
     let key = match kind {
         "rsa" => KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_4096),
         "ecdsa" => KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256),
@@ -26,14 +34,14 @@ pub(crate) fn private_key(kind: &str) -> Result<String, String> {
 }
 
 /// Returns a certificate and its key as PEM. The error is a message.
-pub(crate) fn certificate(request: &CertificateRequest<'_>) -> Result<(String, String), String> {
+fn certificate(request: &CertificateNeed) -> Result<(String, String), String> {
     let told = |error: rcgen::Error| error.to_string();
-    let key = match request.key {
+    let key = match &request.key {
         Some(pem) => KeyPair::from_pem(pem).map_err(|error| format!("error parsing private key: {error}"))?,
         None => KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).map_err(told)?,
     };
     let params = params(request)?;
-    let certificate = match request.signer {
+    let certificate = match &request.signer {
         None => params.self_signed(&key),
         Some((certificate, key_of_signer)) => {
             let signer = KeyPair::from_pem(key_of_signer).map_err(|error| format!("error parsing private key: {error}"))?;
@@ -42,17 +50,17 @@ pub(crate) fn certificate(request: &CertificateRequest<'_>) -> Result<(String, S
         }
     };
     let pem = certificate.map_err(|error| format!("error creating certificate: {error}"))?.pem().replace("\r\n", "\n");
-    let key = match request.key {
-        Some(pem) => pem.to_owned(),
+    let key = match &request.key {
+        Some(pem) => pem.clone(),
         None => key_pem(&key)?,
     };
     Ok((pem, key))
 }
 
-fn params(request: &CertificateRequest<'_>) -> Result<CertificateParams, String> {
+fn params(request: &CertificateNeed) -> Result<CertificateParams, String> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, request.common_name);
+    params.distinguished_name.push(DnType::CommonName, request.common_name.as_str());
     params.not_before = OffsetDateTime::now_utc();
     let end = params.not_before.checked_add(Duration::days(request.days.clamp(-MAX_DAYS, MAX_DAYS)));
     params.not_after = end.ok_or_else(|| format!("no certificate holds for {} days", request.days))?;
@@ -62,7 +70,7 @@ fn params(request: &CertificateRequest<'_>) -> Result<CertificateParams, String>
     }
     for name in &request.names {
         let name =
-            (*name).try_into().map_err(|error: rcgen::Error| format!("the DNS name {name:?} cannot be in a certificate: {error}"))?;
+            name.as_str().try_into().map_err(|error: rcgen::Error| format!("the DNS name {name:?} cannot be in a certificate: {error}"))?;
         params.subject_alt_names.push(SanType::DnsName(name));
     }
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
@@ -137,9 +145,9 @@ fn sec1_with_curve(key: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn request(name: &'static str) -> CertificateRequest<'static> {
-        CertificateRequest {
-            common_name: name,
+    fn request(name: &str) -> CertificateNeed {
+        CertificateNeed {
+            common_name: name.to_owned(),
             addresses: Vec::new(),
             names: Vec::new(),
             days: 30,
@@ -155,7 +163,7 @@ mod tests {
             let key = private_key(kind).unwrap();
             assert!(key.starts_with(&format!("-----BEGIN {label}-----\n")), "{key}");
             if kind != "ed25519" {
-                assert!(certificate(&CertificateRequest { key: Some(&key), ..request("with-key") }).is_ok(), "{kind}");
+                assert!(certificate(&CertificateNeed { key: Some(key.clone()), ..request("with-key") }).is_ok(), "{kind}");
             }
         }
         assert!(private_key("dsa").unwrap_err().contains("use rsa"));
@@ -163,12 +171,17 @@ mod tests {
 
     #[test]
     fn what_an_authority_signs_names_it() {
-        let (ca, ca_key) = certificate(&CertificateRequest { authority: true, ..request("ca") }).unwrap();
-        let asked = CertificateRequest { signer: Some((&ca, &ca_key)), names: vec!["a.b"], addresses: vec!["::1"], ..request("leaf") };
+        let (ca, ca_key) = certificate(&CertificateNeed { authority: true, ..request("ca") }).unwrap();
+        let asked = CertificateNeed {
+            signer: Some((ca.clone(), ca_key)),
+            names: vec!["a.b".to_owned()],
+            addresses: vec!["::1".to_owned()],
+            ..request("leaf")
+        };
         let (leaf, _) = certificate(&asked).unwrap();
         assert_ne!(leaf, ca);
-        let error = certificate(&CertificateRequest { addresses: vec!["nowhere"], ..request("leaf") }).unwrap_err();
+        let error = certificate(&CertificateNeed { addresses: vec!["nowhere".to_owned()], ..request("leaf") }).unwrap_err();
         assert_eq!(error, "error parsing ip: nowhere is not an IP");
-        assert!(certificate(&CertificateRequest { signer: Some(("x", "y")), ..request("leaf") }).is_err());
+        assert!(certificate(&CertificateNeed { signer: Some(("x".to_owned(), "y".to_owned())), ..request("leaf") }).is_err());
     }
 }
