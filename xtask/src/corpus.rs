@@ -1,4 +1,4 @@
-//! Owns `corpus`: the real manifests of the conformance corpus, one unit per chart and tree, pushed as one repository and synced into a real
+//! Owns `corpus`: the real charts and manifests of the conformance corpus, one unit per chart and tree, pushed as one repository and synced into a real
 //! control plane by the real `plumb serve`; then a restart, drift and a large deletion. The corpus stays outside the project.
 
 mod pieces;
@@ -25,6 +25,7 @@ const POLL: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     limit: Option<usize>,
+    charts: bool,
     stay: bool,
 }
 
@@ -36,8 +37,9 @@ impl Options {
         while let Some(word) = words.next() {
             match *word {
                 "--limit" => options.limit = Some(words.next().context("`--limit` takes a number")?.parse()?),
+                "--charts" => options.charts = true,
                 "--stay" => options.stay = true,
-                other => bail!("`corpus` has no option `{other}`; it takes --limit N and --stay"),
+                other => bail!("`corpus` has no option `{other}`; it takes --limit N, --charts and --stay"),
             }
         }
         Ok(options)
@@ -51,13 +53,13 @@ pub(crate) fn run(options: Options) -> Result<()> {
         println!("skipped: no conformance corpus beside the repository");
         return Ok(());
     };
-    let pieces = pieces::choose(&folder, options.limit)?;
+    let pieces = pieces::choose(&folder, options.limit, options.charts)?;
     // Nothing here answers a webhook: called, one that may not fail would refuse everybody's writes.
     let plane = plumb_plane::Options { webhooks: false, nodes: 10, ..plumb_plane::Options::default() };
     let mut stage = Stage::new("dev", plane)?;
     for piece in &pieces {
-        stage.repo.write(&format!("units/{}.yaml", piece.name), unit(&piece.name))?;
-        stage.repo.write(&format!("apps/{}/all.yaml", piece.name), &piece.text)?;
+        stage.repo.write(&format!("units/{}.yaml", piece.name), unit(piece))?;
+        piece.write(&stage.repo)?;
     }
     println!("{} units of real charts and trees; the operator's files are in {}", pieces.len(), stage.folder().display());
     let result = tell(&mut stage, &pieces);
@@ -194,8 +196,9 @@ fn gated(unit: &Value, kinds: &[&str]) -> bool {
     unit["gates"].as_array().is_some_and(|gates| gates.iter().any(|gate| gate["kind"].as_str().is_some_and(|kind| kinds.contains(&kind))))
 }
 
-fn unit(name: &str) -> String {
+fn unit(piece: &Piece) -> String {
+    let (name, steps) = (&piece.name, piece.steps());
     format!(
-        "apiVersion: plumb.dev/v1alpha1\nkind: Unit\nmetadata: {{name: {name}, namespace: corpus}}\nspec:\n  source: {{path: apps/{name}}}\n  target: {{namespace: {name}, createNamespace: true}}\n  policy: {{wait: false, timeout: 2m}}\n"
+        "apiVersion: plumb.dev/v1alpha1\nkind: Unit\nmetadata: {{name: {name}, namespace: corpus}}\nspec:\n  source: {{path: apps/{name}}}\n{steps}  target: {{namespace: {name}, createNamespace: true}}\n  policy: {{wait: false, timeout: 2m}}\n"
     )
 }
