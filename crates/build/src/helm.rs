@@ -39,7 +39,7 @@ impl Run<'_> {
         }
         let (Some(chart), true) = (chart, self.errors() == before) else { return Ok(()) };
         if let Some(rendered) = self.rendered(step, &chart, &values, &name) {
-            self.take_rendered(step, rendered);
+            self.take_rendered(step, &name, rendered);
         }
         Ok(())
     }
@@ -55,7 +55,7 @@ impl Run<'_> {
         let (revision, is_upgrade) = self.moment();
         let options = Options {
             release: name,
-            namespace: self.unit.target.namespace.as_deref().unwrap_or("default"),
+            namespace: self.release_namespace(),
             values: &values.files,
             arguments: &values.arguments,
             read_file: None,
@@ -81,19 +81,25 @@ impl Run<'_> {
     }
 
     /// Adds what a chart came to: CRDs first, then objects in Helm's order, then hooks.
-    fn take_rendered(&mut self, step: &HelmStep, rendered: Rendered) {
+    fn take_rendered(&mut self, step: &HelmStep, name: &str, rendered: Rendered) {
+        let release = (name.to_owned(), self.release_namespace().to_owned());
         let secret = |source: &str, range: std::ops::Range<usize>| {
             let output = rendered.outputs.iter().find(|output| output.source == source);
             output.is_some_and(|output| output.text.under(range).any(|seg| seg.origin.is_secret()))
         };
         if step.crds {
             for (source, content) in &rendered.crds {
-                self.made(&step.source, source, content, Taken { role: Role::Base, sensitive: false, made: true });
+                self.made(&step.source, source, content, Taken { role: Role::Base, sensitive: false, made: true, release: None });
             }
         }
         for manifest in &rendered.manifests {
             let sensitive = secret(&manifest.source, manifest.range.clone());
-            self.made(&step.source, &manifest.source, &manifest.content, Taken { role: Role::Object, sensitive, made: true });
+            self.made(
+                &step.source,
+                &manifest.source,
+                &manifest.content,
+                Taken { role: Role::Object, sensitive, made: true, release: Some(release.clone()) },
+            );
         }
         let mut hooks: Vec<_> = if step.hooks { rendered.hooks.iter().collect() } else { Vec::new() };
         // The sort keeps Helm's order among those of one weight (pkg/release/v1/hook.go: by weight, then as they came).
@@ -106,7 +112,7 @@ impl Run<'_> {
             let sensitive = secret(&hook.manifest.source, hook.manifest.range.clone());
             let delete = policy(&hook.delete_policies);
             let role = Role::Hook(Arc::new(Hook { moments, weight: hook.weight, delete }));
-            self.made(&step.source, &hook.manifest.source, &hook.manifest.content, Taken { role, sensitive, made: true });
+            self.made(&step.source, &hook.manifest.source, &hook.manifest.content, Taken { role, sensitive, made: true, release: None });
         }
     }
 
@@ -123,6 +129,11 @@ impl Run<'_> {
             self.files.hide(whole);
         }
         self.file(whole, &taken);
+    }
+
+    /// The namespace of the release; Helm's own default where the unit has none.
+    fn release_namespace(&self) -> &str {
+        self.unit.target.namespace.as_deref().unwrap_or("default")
     }
 
     /// What the chart is told of the cluster: what the step says, else what the cluster says.

@@ -79,6 +79,29 @@ impl Draft {
         }
     }
 
+    /// Adds what Helm adds to every object of a release when it applies it (pkg/action/validate.go, `setMetadataVisitor`): charts look their own
+    /// objects up and tell by it whether they are theirs.
+    pub(crate) fn mark_release(&mut self, name: &str, namespace: &str) {
+        let Content::Tree(value) = &mut self.content else { return };
+        let additions = [
+            ("labels", "app.kubernetes.io/managed-by", "Helm"),
+            ("annotations", "meta.helm.sh/release-name", name),
+            ("annotations", "meta.helm.sh/release-namespace", namespace),
+        ];
+        metadata(value, |metadata| {
+            for (field, key, text) in additions {
+                let map = metadata.entry(field).or_insert_with(|| Value::Object(serde_json::Map::new()));
+                if map.is_null() {
+                    *map = Value::Object(serde_json::Map::new());
+                }
+                if let Some(map) = map.as_object_mut() {
+                    map.insert(key.to_owned(), Value::from(text));
+                }
+            }
+        });
+        self.verbatim = false;
+    }
+
     pub(crate) fn packed(self) -> Self {
         let content = match self.content {
             Content::Tree(value) => Content::Packed(value.to_string().into_bytes()),

@@ -36,7 +36,7 @@ impl Run<'_> {
         let from = files::From { source: alias, revision: &source.revision, tree: source.tree };
         for file in &listing.files {
             match self.reader.read(self.world, from, file, &mut self.files)? {
-                Ok(whole) => self.file(whole, &Taken { role: Role::Object, sensitive: false, made: false }),
+                Ok(whole) => self.file(whole, &Taken { role: Role::Object, sensitive: false, made: false, release: None }),
                 Err(diagnostic) => self.diagnostics.push(diagnostic),
             }
         }

@@ -29,6 +29,8 @@ pub(crate) struct Taken {
     pub(crate) sensitive: bool,
     /// Whether a step of the build made the text.
     pub(crate) made: bool,
+    /// Name and namespace of the Helm release that they belong to.
+    pub(crate) release: Option<(String, String)>,
 }
 
 /// A build under way.
@@ -113,6 +115,9 @@ impl<'a> Run<'a> {
         let Some(mut draft) = draft(node, at, inherited, &self.schema, &mut self.files, &mut self.diagnostics) else { return };
         draft.role = taken.role.clone();
         draft.sensitive = taken.sensitive;
+        if let Some((name, namespace)) = &taken.release {
+            draft.mark_release(name, namespace);
+        }
         let slot = self.slots.len();
         self.slots.push(None);
         if let Some(crd) = draft.definition() {

@@ -291,6 +291,22 @@ fn wrong_charts_are_errors_that_name_them() {
     assert_eq!(both.len(), 2, "{both:?}");
 }
 
+/// Kong's chart, and others, look their own objects up and leave out those that are not marked as theirs.
+#[test]
+fn objects_carry_what_helm_marks_those_of_a_release_with() {
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web, labels: {app.kubernetes.io/managed-by: me}}\n";
+    let hook = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: hook, annotations: {helm.sh/hook: pre-install}}\n";
+    let built = offline(&[CHART, ("chart/templates/a.yaml", template), ("chart/templates/b.yaml", hook)], step());
+    let manifests = built.result.unwrap();
+    let metadata = &manifests[0].value()["metadata"];
+    assert_eq!(metadata["labels"]["app.kubernetes.io/managed-by"], "Helm");
+    assert_eq!(
+        metadata["annotations"],
+        serde_json::json!({"meta.helm.sh/release-name": "shop", "meta.helm.sh/release-namespace": "team-a"})
+    );
+    assert_eq!(manifests[1].value()["metadata"].get("labels"), None, "nor does Helm mark hooks");
+}
+
 #[test]
 fn a_chart_may_set_a_key_twice_as_helm_lets_it() {
     let template = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata:\n  a: first\n  a: last\n";
