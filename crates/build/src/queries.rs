@@ -7,8 +7,10 @@ use plumb_gotemplate::{CallKey, CertificateRequest, Failure, Host};
 use plumb_manifest::Digest;
 use plumb_world::{Answer, CallSite, CertificateNeed, Lookup, Need, World};
 
-/// PEM that stands for a certificate or key that was not made.
-const STAND_IN: &str = "-----BEGIN CERTIFICATE-----\nc3RhbmQtaW4=\n-----END CERTIFICATE-----\n";
+/// PEM that stands for a certificate that was not made.
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nc3RhbmQtaW4=\n-----END CERTIFICATE-----\n";
+/// PEM that stands for a key that was not made: no key at all, and read as one by whoever looks at its name only.
+const KEY: &str = "-----BEGIN PRIVATE KEY-----\nc3RhbmQtaW4=\n-----END PRIVATE KEY-----\n";
 
 /// What was asked of a world, and what it left open.
 #[derive(Debug, Default)]
@@ -126,7 +128,7 @@ impl Host for Release<'_, '_> {
         match self.questions.ask(Need::Certificate { call, request: Box::new(request) }) {
             Answer::Known(json) => serde_json::from_slice(&json).map_err(|_| Failure::new("the recorded certificate cannot be read")),
             Answer::Denied(why) => Err(Failure::new(why)),
-            Answer::Absent | Answer::Later | Answer::Unanswered => Ok((STAND_IN.to_owned(), STAND_IN.to_owned())),
+            Answer::Absent | Answer::Later | Answer::Unanswered => Ok((CERTIFICATE.to_owned(), KEY.to_owned())),
         }
     }
 }

@@ -46,6 +46,9 @@ pub(crate) async fn build(folder: &Folder, schema: &Schema, acting: &Acting, rec
             }
             continue;
         }
+        if let Some((answers, _)) = &mut kept {
+            answers.drop_unasked(&built.asked);
+        }
         if built.result.is_err() || !built.asked.iter().any(Need::is_of_the_revision) {
             return Ok(Answered { built, incomplete: incomplete(&known), release: None, kept });
         }

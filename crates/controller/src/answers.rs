@@ -1,7 +1,7 @@
 //! Owns answering what a build asks beside files: out of what was recorded, else by asking the cluster, the clock and randomness. What answers are
 //! kept, and for how long, is told here; where they lie is the caller's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use plumb_cluster::{Acting, Class, ClusterError, classify};
@@ -49,13 +49,14 @@ impl World for AnsweredWorld<'_> {
 #[derive(Clone, Default)]
 pub struct KeptAnswers {
     answers: BTreeMap<Need, KeptAnswer>,
-    changed: bool,
 }
 
 #[derive(Clone)]
 struct KeptAnswer {
     made_ms: u64,
     bytes: Arc<[u8]>,
+    /// Whether it lies where it is kept.
+    written: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,7 +68,7 @@ struct Line {
 
 impl std::fmt::Debug for KeptAnswers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KeptAnswers").field("count", &self.answers.len()).field("changed", &self.changed).finish_non_exhaustive()
+        f.debug_struct("KeptAnswers").field("count", &self.answers.len()).field("changed", &self.is_changed()).finish_non_exhaustive()
     }
 }
 
@@ -81,9 +82,9 @@ impl KeptAnswers {
         let mut answers = BTreeMap::new();
         for Line { need, made_ms, answer } in lines {
             let bytes = plumb_go::base64::decode(answer.as_bytes()).ok_or("a recorded answer is no Base64")?;
-            answers.insert(need, KeptAnswer { made_ms, bytes: bytes.into() });
+            answers.insert(need, KeptAnswer { made_ms, bytes: bytes.into(), written: true });
         }
-        Ok(Self { answers, changed: false })
+        Ok(Self { answers })
     }
 
     /// Returns the form that [`KeptAnswers::read`] takes.
@@ -99,12 +100,17 @@ impl KeptAnswers {
 
     /// Returns whether there is something that was not written yet.
     pub fn is_changed(&self) -> bool {
-        self.changed
+        self.answers.values().any(|kept| !kept.written)
     }
 
     /// Notes that all of it is written.
     pub fn written(&mut self) {
-        self.changed = false;
+        self.answers.values_mut().for_each(|kept| kept.written = true);
+    }
+
+    /// Drops what was made for questions that the finished build did not ask: those of rounds in which something else was still a stand-in.
+    pub fn drop_unasked(&mut self, asked: &BTreeSet<Need>) {
+        self.answers.retain(|need, kept| kept.written || asked.contains(need));
     }
 
     /// Returns the recorded answer, or makes one. The error is a message.
@@ -124,8 +130,7 @@ impl KeptAnswers {
         if self.answers.len() >= MAX_KEPT {
             return Err(format!("more than {MAX_KEPT} random values and certificates are recorded for this unit"));
         }
-        self.answers.insert(need.clone(), KeptAnswer { made_ms: now_ms, bytes: Arc::clone(&bytes) });
-        self.changed = true;
+        self.answers.insert(need.clone(), KeptAnswer { made_ms: now_ms, bytes: Arc::clone(&bytes), written: false });
         Ok(bytes)
     }
 }
@@ -223,6 +228,10 @@ mod tests {
         let mut kept = KeptAnswers::default();
         let first = kept.answer(&need, 0).unwrap();
         assert!(kept.is_changed());
+        let stand_in = Need::Random { call: call("bcrypt"), bytes: 16 };
+        kept.answer(&stand_in, 0).unwrap();
+        kept.drop_unasked(&BTreeSet::from([need.clone()]));
+        assert_eq!(kept.answers.len(), 1);
         let mut again = KeptAnswers::read(&kept.write()).unwrap();
         assert_eq!(again.answer(&need, u64::MAX).unwrap(), first);
         assert!(!again.is_changed());

@@ -209,6 +209,11 @@ async fn answered(
             }
             Ran::Done(offline) => offline,
         };
+        shared.units.with(node, |memory| {
+            if let Some((answers, _)) = &mut memory.answers {
+                answers.drop_unasked(&offline.asked);
+            }
+        });
         if !offline.asked.iter().any(Need::is_of_the_revision) {
             return Ok(Answered { offline, known, release: None });
         }
