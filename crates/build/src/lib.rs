@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use plumb_manifest::Manifest;
 use plumb_schema::Schema;
-use plumb_unit::{SourceSpec, StepKind, Unit};
+use plumb_unit::{StepKind, Unit};
 use plumb_world::{Diagnostic, FileTable, Need, RelPath, TreeId, World, WorldError};
 
 pub use document::{DUPLICATE_KEY, Documents, Kind, Member, Node, read_documents};
@@ -98,8 +98,7 @@ pub fn build(world: &dyn World, request: &Request<'_>, schema: &Schema) -> Resul
 /// Returns the path in the source's tree that a step's path means.
 fn path_in_tree(unit: &Unit, source: &str, path: &RelPath) -> Result<RelPath, Diagnostic> {
     let start = match unit.sources.get(source) {
-        Some(SourceSpec::Git(git)) => &git.path,
-        Some(SourceSpec::Folder(folder)) => folder,
+        Some(source) => source.path(),
         None => return Err(Diagnostic::error("unknown-source", format!("a step reads source `{source}`, which the unit does not have"))),
     };
     start.join(path.as_str()).map_err(|error| Diagnostic::error("path", error.to_string()))

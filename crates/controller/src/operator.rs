@@ -14,7 +14,7 @@ use crate::core::{Core, Declared, Event, Limits};
 use crate::counters::Counters;
 use crate::crashes::Crashes;
 use crate::credentials::{self, CredentialsError};
-use crate::shell::{self, ClusterOptions, DryRuns, History, Shared, Shell, Sources, Targets, Units};
+use crate::shell::{self, ClusterOptions, DryRuns, History, Reach, Shared, Shell, Sources, Targets, Units};
 
 /// How an operator is to be.
 #[derive(Clone, Debug)]
@@ -87,9 +87,9 @@ impl Operator {
         let key = options.history_key.as_deref().map(history_key).transpose()?;
         let store =
             Store::open(options.state.join("history.sqlite"), plumb_store::Options { key, ..plumb_store::Options::standard() }).await;
-        let local = options.roots.iter().any(|root| root.source.url.starts_with("file://"));
+        let reach = Reach::of(options.roots.iter());
         let (events, inbox) = mpsc::unbounded_channel();
-        let sources = Sources::open(&options.state.join("repositories"), local, credentials)
+        let sources = Sources::open(&options.state.join("repositories"), reach, credentials)
             .map_err(|error| OperatorError::Cache(error.to_string()))?;
         let shared = Arc::new(Shared {
             installation: Arc::clone(&options.installation),

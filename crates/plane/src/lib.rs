@@ -3,7 +3,7 @@
 //! [`Tools`] builds the Go programs of `testplane/` on first use. A [`Plane`] runs etcd, an
 //! API server, its controllers and simulated nodes on loopback; [`Access`] is what one does
 //! with it, and [`Plane::shared`] spares each test a plane of its own. [`git`] has servers
-//! over HTTP and SSH and working copies to commit in. A [`FaultyProxy`] in front of the API
+//! over HTTP and SSH and working copies to commit in, a [`Registry`] has charts. A [`FaultyProxy`] in front of the API
 //! server does what a server does not do on demand, a [`Mutator`] is an admission webhook.
 //! [`YamlOracle`] answers as Go's YAML library does. Everything here is synchronous and bounded in time, and whatever is
 //! started ends with the value that stands for it, or with the process.
@@ -28,6 +28,7 @@ mod mutator;
 mod oracle;
 mod plane;
 mod proxy;
+mod registry;
 mod run;
 mod state;
 mod tools;
@@ -38,5 +39,6 @@ pub use mutator::Mutator;
 pub use oracle::{OracleError, YamlOracle};
 pub use plane::{Options, Part, Plane, StartError, process_exists};
 pub use proxy::{Fault, FaultyProxy, ProxyError, Request};
+pub use registry::{Push, Registry, RegistryError, RegistryOptions, RegistryRequest, pack};
 pub use run::CommandError;
 pub use tools::{Progress, Tools, ToolsError};

@@ -89,6 +89,7 @@ struct Tool {
 
 const KUBE: Tool = Tool { name: "plane-kube", folder: "" };
 const ORACLE: Tool = Tool { name: "oracle", folder: "oracle" };
+const REGISTRY: Tool = Tool { name: "registry", folder: "registry" };
 
 /// The Go programs that the plane and the tests need.
 ///
@@ -159,6 +160,16 @@ impl Tools {
     /// When Go is missing or the build fails.
     pub fn oracle(&self) -> Result<PathBuf, ToolsError> {
         self.tool(&ORACLE)
+    }
+
+    /// Returns the path of `registry` (an OCI registry with a chart repository beside it),
+    /// building it first if need be: a minute or two when nothing is cached.
+    ///
+    /// # Errors
+    ///
+    /// When Go is missing or the build fails.
+    pub fn registry(&self) -> Result<PathBuf, ToolsError> {
+        self.tool(&REGISTRY)
     }
 
     /// Whether [`Tools::kube`] would answer without building.

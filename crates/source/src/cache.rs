@@ -13,8 +13,10 @@ use std::time::Duration;
 
 use gix_hash::ObjectId;
 use plumb_manifest::Digest;
-use plumb_unit::{Credentials, GitRef, GitSource, Revision};
+use plumb_unit::{ChartVersion, Credentials, GitRef, Remote, Revision};
 
+use crate::charts::{Import, Means, Place, Visit, check_version};
+use crate::egress::Egress;
 use crate::error::{FetchError, quote};
 use crate::flight::{Flights, Tick};
 use crate::history;
@@ -38,6 +40,8 @@ pub struct CacheOptions {
     pub limits: Limits,
     /// Whether `file://` URLs are read: right for one-shot commands, wrong where tenants name URLs.
     pub local_repositories: bool,
+    /// Whether URLs that name this machine are fetched from, as `http://127.0.0.1`: right and wrong in the same places.
+    pub loopback: bool,
 }
 
 /// How one fetch works.
@@ -57,25 +61,46 @@ impl Default for FetchOptions {
     }
 }
 
-/// What one fetch is shared by: URL, ref, and the credentials' fingerprint. Equal keys see the same.
+/// What one fetch is shared by: what is asked of whom, and the credentials' fingerprint. Equal keys see the same.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceKey {
-    url: GitUrl,
-    reference: GitRef,
+    asked: Asked,
     access: Digest,
 }
 
+/// What is asked of whom.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Asked {
+    Git(GitUrl, GitRef),
+    Chart(Place, ChartVersion),
+}
+
+impl Asked {
+    /// Returns the URL, for messages.
+    fn url(&self) -> String {
+        match self {
+            Self::Git(url, _) => url.to_string(),
+            Self::Chart(place, _) => place.shown(),
+        }
+    }
+
+    /// Returns what its cached repository is found by.
+    fn cached(&self) -> String {
+        match self {
+            Self::Git(url, _) => url.to_string(),
+            Self::Chart(place, _) => place.cached(),
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Self::Git(_, reference) => describe(reference),
+            Self::Chart(place, version) => format!("{} of chart `{}`", crate::charts::describe(version), place.chart()),
+        }
+    }
+}
+
 impl SourceKey {
-    /// Returns the URL.
-    pub fn url(&self) -> &GitUrl {
-        &self.url
-    }
-
-    /// Returns the ref.
-    pub fn reference(&self) -> &GitRef {
-        &self.reference
-    }
-
     /// Returns the credentials' fingerprint, keyed with a secret of the cache's folder.
     pub fn access(&self) -> Digest {
         self.access
@@ -84,7 +109,7 @@ impl SourceKey {
 
 impl fmt::Debug for SourceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {} as {}", describe(&self.reference), self.url, self.access)
+        write!(f, "{} of {} as {}", self.asked.describe(), self.asked.url(), self.access)
     }
 }
 
@@ -119,7 +144,7 @@ pub struct Cache {
     secret: [u8; 32],
     options: CacheOptions,
     roots: Roots,
-    repos: Mutex<BTreeMap<GitUrl, Arc<Repo>>>,
+    repos: Mutex<BTreeMap<String, Arc<Repo>>>,
     flights: Flights<SourceKey, (Snapshot, bool)>,
     listings: AtomicU64,
     downloads: AtomicU64,
@@ -176,28 +201,41 @@ impl Cache {
         CacheCounts { listings: read(&self.listings), downloads: read(&self.downloads), rewrites: read(&self.rewrites) }
     }
 
-    /// Checks URL and ref, and returns what a fetch of them is shared by. The source's path plays no part in it.
-    pub fn key(&self, source: &GitSource, credentials: Option<&Credentials>) -> Result<SourceKey, FetchError> {
-        let url = GitUrl::parse(&source.url)?;
-        if url.scheme() == Scheme::File && !self.options.local_repositories {
-            return Err(FetchError::FileUrl { url: url.to_string() });
-        }
-        check_reference(&source.reference)?;
-        let access = fingerprint(&self.secret, credentials);
-        Ok(SourceKey { url, reference: source.reference.clone(), access })
+    /// Checks URL and ref or version, and returns what a fetch of them is shared by. The source's path plays no part in it.
+    pub fn key(&self, source: impl Into<Remote>, credentials: Option<&Credentials>) -> Result<SourceKey, FetchError> {
+        let asked = match source.into() {
+            Remote::Git(git) => {
+                let url = GitUrl::parse(&git.url)?;
+                if url.scheme() == Scheme::File && !self.options.local_repositories {
+                    return Err(FetchError::FileUrl { url: url.to_string() });
+                }
+                check_reference(&git.reference)?;
+                Asked::Git(url, git.reference)
+            }
+            Remote::Chart(chart) => {
+                check_version(&chart.version)?;
+                Asked::Chart(Place::parse(&chart.repository)?, chart.version)
+            }
+        };
+        Ok(SourceKey { asked, access: fingerprint(&self.secret, credentials) })
     }
 
-    /// Fetches the newest revision of a ref.
+    /// Fetches the newest revision of a ref, or of a chart in a range of versions.
     ///
     /// The server is asked for the ref with the caller's own credentials; objects that are here, whoever brought them, are
     /// not downloaded again. Callers with the same key share one fetch, which has begun after each of them asked (or after
     /// [`FetchOptions::since`]). The newest revision is that of the fetch that began last: a branch that was reset to an
     /// older commit gives that commit.
-    pub fn fetch(&self, source: &GitSource, credentials: Option<&Credentials>, options: &FetchOptions) -> Result<Fetched, FetchError> {
+    pub fn fetch(
+        &self,
+        source: impl Into<Remote>,
+        credentials: Option<&Credentials>,
+        options: &FetchOptions,
+    ) -> Result<Fetched, FetchError> {
         let key = self.key(source, credentials)?;
         let since = options.since.unwrap_or_else(|| self.tick());
         let patience = Patience::new(options.timeout, options.interrupt.clone());
-        let url = key.url.to_string();
+        let url = key.asked.url();
         let nothing = Credentials::default();
         let credentials = credentials.unwrap_or(&nothing);
         let (result, own) = self.flights.share(&key, since, &patience, &url, || {
@@ -213,14 +251,17 @@ impl Cache {
     /// Returns the revision that the same key was last given, also by an earlier process, without asking the server. None
     /// when there is none or it is no longer cached.
     pub fn last(&self, key: &SourceKey) -> Option<Snapshot> {
-        let repo = self.repo(&key.url).ok()?;
+        let repo = self.repo(&key.asked).ok()?;
         let text = fs::read_to_string(proof(&repo, key)).ok()?;
-        let (commit, reference) = text.trim_end().split_once(' ').unwrap_or((text.trim_end(), ""));
+        // The commit, what it was asked for as, and of a chart its digest.
+        let mut words = text.trim_end().splitn(3, ' ');
+        let (commit, reference, digest) = (words.next()?, words.next().unwrap_or_default(), words.next());
         let id = ObjectId::from_hex(commit.as_bytes()).ok()?;
         let hold = Hold::new(&repo, id);
         repo.has(&id).then_some(())?;
         let commit = read_commit(&repo.objects(), id, self.options.limits.blob_bytes).ok()?;
-        Some(Snapshot::new(hold, commit, Revision { reference: reference.to_owned(), commit: id.to_string() }))
+        let revision = Revision { reference: reference.to_owned(), commit: digest.map_or_else(|| id.to_string(), str::to_owned) };
+        Some(Snapshot::new(hold, commit, revision))
     }
 
     /// Forgets the last result of a key that nobody uses any more.
@@ -228,36 +269,111 @@ impl Cache {
         self.flights.forget(key);
     }
 
-    fn repo(&self, url: &GitUrl) -> Result<Arc<Repo>, FetchError> {
+    fn repo(&self, asked: &Asked) -> Result<Arc<Repo>, FetchError> {
+        let text = asked.cached();
         let mut repos = self.repos.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(repo) = repos.get(url) {
+        if let Some(repo) = repos.get(&text) {
             return Ok(repo.clone());
         }
-        let text = url.to_string();
         let folder = self.folder.join(Digest::of(text.as_bytes()).to_string());
         let repo = Arc::new(Repo::open(&folder, &text, &self.options.limits)?);
-        repos.insert(url.clone(), repo.clone());
+        repos.insert(text, repo.clone());
         Ok(repo)
     }
 
     fn fetch_now(&self, key: &SourceKey, credentials: &Credentials, patience: &Patience) -> Result<(Snapshot, bool), FetchError> {
-        let repo = self.repo(&key.url)?;
+        let repo = self.repo(&key.asked)?;
         self.listings.fetch_add(1, Ordering::Relaxed);
-        let mut origin = if key.url.scheme() == Scheme::File {
-            Origin::Local(Box::new(Local::open(&key.url, &self.options.limits)?))
+        match &key.asked {
+            Asked::Git(url, reference) => self.fetch_commit(key, (url, reference), &repo, credentials, patience),
+            Asked::Chart(place, version) => self.fetch_chart(key, (place, version), &repo, credentials, patience),
+        }
+    }
+
+    fn fetch_commit(
+        &self,
+        key: &SourceKey,
+        (url, reference): (&GitUrl, &GitRef),
+        repo: &Arc<Repo>,
+        credentials: &Credentials,
+        patience: &Patience,
+    ) -> Result<(Snapshot, bool), FetchError> {
+        let mut origin = if url.scheme() == Scheme::File {
+            Origin::Local(Box::new(Local::open(url, &self.options.limits)?))
         } else {
-            Origin::Server(Box::new(Session::open(&key.url, credentials, &self.roots, &self.options.limits, patience)?))
+            let egress = Egress::of(url.host(), self.options.loopback);
+            Origin::Server(Box::new(Session::open(url, credentials, &self.roots, &self.options.limits, egress, patience)?))
         };
-        let (id, reference) = resolve(&mut origin, &key.url, &key.reference, &repo)?;
-        let hold = Hold::new(&repo, id);
+        let (id, reference) = resolve(&mut origin, url, reference, repo)?;
+        let hold = Hold::new(repo, id);
         let downloaded = !repo.has(&id) && self.obtain(&mut origin, key, &hold, patience)?;
         if let Origin::Server(session) = origin {
             session.close();
         }
         let commit = read_commit(&repo.objects(), id, self.options.limits.blob_bytes);
         let commit = commit.map_err(|error| failure(key, error, patience))?;
-        remember(&repo, key, &id, &reference)?;
+        remember(repo, key, &format!("{id} {reference}"))?;
         Ok((Snapshot::new(hold, commit, Revision { reference, commit: id.to_string() }), downloaded))
+    }
+
+    /// A chart is kept as a commit that holds its files, so that it is read and compared as one.
+    fn fetch_chart(
+        &self,
+        key: &SourceKey,
+        (place, version): (&Place, &ChartVersion),
+        repo: &Arc<Repo>,
+        credentials: &Credentials,
+        patience: &Patience,
+    ) -> Result<(Snapshot, bool), FetchError> {
+        let means = Means { roots: &self.roots, limits: &self.options.limits, loopback: self.options.loopback };
+        let mut visit = Visit::begin(place, credentials, &means, patience)?;
+        let found = visit.find(version)?;
+        let known = found.digest.as_deref().and_then(|digest| known_chart(repo, digest));
+        if let Some((hold, own, digest)) = known {
+            let version = if found.version.is_empty() { own } else { found.version };
+            let snapshot = self.chart_snapshot(key, hold, version, digest, patience)?;
+            return Ok((snapshot, false));
+        }
+        let (archive, digest) = visit.download(&found)?;
+        drop(visit);
+        let what = format!("{} {}", place.chart(), quote(&found.version)).trim_end().to_owned();
+        let import =
+            Import::unpack(&archive, &digest).map_err(|why| FetchError::NotAChart { url: place.shown(), what, why: quote(&why) })?;
+        let own = import.version.clone();
+        let hold = Hold::new(repo, import.commit);
+        let downloaded = self.take_in(key, &import, &hold, patience)?;
+        write_whole(&charts(repo).join(&digest), &format!("{} {own}\n", import.commit))?;
+        let version = if found.version.is_empty() { own } else { found.version };
+        Ok((self.chart_snapshot(key, hold, version, digest, patience)?, downloaded))
+    }
+
+    fn chart_snapshot(
+        &self,
+        key: &SourceKey,
+        hold: Hold,
+        version: String,
+        digest: String,
+        patience: &Patience,
+    ) -> Result<Snapshot, FetchError> {
+        let (repo, id) = (hold.repo().clone(), hold.commit());
+        let commit = read_commit(&repo.objects(), id, self.options.limits.blob_bytes);
+        let commit = commit.map_err(|error| failure(key, error, patience))?;
+        remember(&repo, key, &format!("{id} {version} {digest}"))?;
+        Ok(Snapshot::new(hold, commit, Revision { reference: version, commit: digest }))
+    }
+
+    /// Brings a chart into the cache; false when it was there under another digest, or somebody else just has.
+    fn take_in(&self, key: &SourceKey, import: &Import, hold: &Hold, patience: &Patience) -> Result<bool, FetchError> {
+        let repo = hold.repo();
+        let turn: Turn<'_> = repo.turn(patience)?;
+        if repo.has(&import.commit) {
+            return Ok(false);
+        }
+        self.downloads.fetch_add(1, Ordering::Relaxed);
+        let mut pack = import.pack(repo.scratch()).map_err(|error| failure(key, error, patience))?;
+        repo.objects().ingest(&mut pack, patience).map_err(|error| failure(key, error, patience))?;
+        self.complete(key, hold, patience, &turn)?;
+        Ok(true)
     }
 
     /// Brings a commit into the cache; false when somebody else just has.
@@ -275,13 +391,19 @@ impl Cache {
                 session.download(&wants, &repo.objects(), repo.scratch())?;
             }
         }
-        repo.complete(id, &turn).map_err(|error| failure(key, error, patience))?;
-        match repo.tidy(patience, &turn) {
+        self.complete(key, hold, patience, &turn)?;
+        Ok(true)
+    }
+
+    fn complete(&self, key: &SourceKey, hold: &Hold, patience: &Patience, turn: &Turn<'_>) -> Result<(), FetchError> {
+        let repo = hold.repo();
+        repo.complete(hold.commit(), turn).map_err(|error| failure(key, error, patience))?;
+        match repo.tidy(patience, turn) {
             Ok(true) => drop(self.rewrites.fetch_add(1, Ordering::Relaxed)),
             Ok(false) => {}
             Err(error) => tracing::warn!(url = %repo.url, error = %error.why(), "a cached repository could not be written anew"),
         }
-        Ok(true)
+        Ok(())
     }
 }
 
@@ -356,10 +478,10 @@ fn pinned(origin: &mut Origin<'_>, url: &GitUrl, hex: &str, repo: &Repo) -> Resu
 
 /// Returns what an object's failure means for the fetch it happened in.
 fn failure(key: &SourceKey, error: ObjectError, patience: &Patience) -> FetchError {
-    let url = key.url.to_string();
+    let url = key.asked.url();
     match error {
         ObjectError::Kind { found, wanted: gix_object::Kind::Commit } => {
-            FetchError::NotACommit { url, reference: describe(&key.reference), found: format!("a {found}") }
+            FetchError::NotACommit { url, reference: key.asked.describe(), found: format!("a {found}") }
         }
         error => patience.over(&url).unwrap_or_else(|| error.into_fetch(&url)),
     }
@@ -370,15 +492,36 @@ fn unusable(path: &Path, error: &std::io::Error) -> FetchError {
 }
 
 fn proof(repo: &Repo, key: &SourceKey) -> PathBuf {
-    let name = Digest::of_parts([describe(&key.reference).as_bytes(), &key.access.0[..]]);
+    let reference = match &key.asked {
+        Asked::Git(_, reference) => describe(reference),
+        Asked::Chart(_, version) => format!("{version:?}"),
+    };
+    let name = Digest::of_parts([reference.as_bytes(), &key.access.0[..]]);
     repo.scratch().join("proofs").join(name.to_string())
 }
 
+/// Where it is kept which commit stands for which digest of a chart.
+fn charts(repo: &Repo) -> PathBuf {
+    repo.scratch().join("charts")
+}
+
+/// Returns the commit that stands for a digest, held, with the chart's own version; nothing when it is not here any more.
+fn known_chart(repo: &Arc<Repo>, digest: &str) -> Option<(Hold, String, String)> {
+    let text = fs::read_to_string(charts(repo).join(digest)).ok()?;
+    let (commit, version) = text.trim_end().split_once(' ')?;
+    let id = ObjectId::from_hex(commit.as_bytes()).ok()?;
+    let hold = Hold::new(repo, id);
+    repo.has(&id).then(|| (hold, version.to_owned(), digest.to_owned()))
+}
+
 /// Notes what a key was shown, for [`Cache::last`].
-fn remember(repo: &Repo, key: &SourceKey, id: &ObjectId, reference: &str) -> Result<(), FetchError> {
-    let path = proof(repo, key);
-    let text = format!("{id} {reference}\n");
-    if fs::read_to_string(&path).is_ok_and(|known| known == text) {
+fn remember(repo: &Repo, key: &SourceKey, shown: &str) -> Result<(), FetchError> {
+    write_whole(&proof(repo, key), &format!("{shown}\n"))
+}
+
+/// Writes a small file so that it is there whole or not at all, and not when it says the same already.
+fn write_whole(path: &Path, text: &str) -> Result<(), FetchError> {
+    if fs::read_to_string(path).is_ok_and(|known| known == text) {
         return Ok(());
     }
     let write = || {
@@ -386,9 +529,9 @@ fn remember(repo: &Repo, key: &SourceKey, id: &ObjectId, reference: &str) -> Res
         fs::create_dir_all(folder)?;
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(text.as_bytes())?;
-        file.persist(&path).map_err(|error| error.error).map(drop)
+        file.persist(path).map_err(|error| error.error).map(drop)
     };
-    write().map_err(|error| unusable(&path, &error))
+    write().map_err(|error| unusable(path, &error))
 }
 
 /// Returns the secret that fingerprints of credentials are keyed with, so that they tell nothing to who reads them.

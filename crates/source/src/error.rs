@@ -51,6 +51,48 @@ pub enum FetchError {
         /// The commit.
         commit: String,
     },
+    /// The repository answered, and has no such chart.
+    #[error("{url} has no chart `{chart}`; check its name")]
+    NoSuchChart {
+        /// The repository.
+        url: String,
+        /// The chart.
+        chart: String,
+    },
+    /// The repository answered, and has the chart in no version that fits.
+    #[error("{url} has no version of `{chart}` that fits `{wanted}`{newest}")]
+    NoSuchVersion {
+        /// The repository.
+        url: String,
+        /// The chart.
+        chart: String,
+        /// What was asked for.
+        wanted: String,
+        /// The newest that is there, as a clause; empty where there is none.
+        newest: String,
+    },
+    /// What came is not what its digest says.
+    #[error("{what} from {url} has the digest sha256:{found}, not sha256:{wanted}; do not use it before whoever publishes it says why")]
+    Digest {
+        /// The repository.
+        url: String,
+        /// What came.
+        what: String,
+        /// The digest that was promised, in hex.
+        wanted: String,
+        /// The digest that it has, in hex.
+        found: String,
+    },
+    /// What came is no chart.
+    #[error("{what} from {url} is not a chart: {why}")]
+    NotAChart {
+        /// The repository.
+        url: String,
+        /// What came.
+        what: String,
+        /// The reason.
+        why: String,
+    },
     /// A ref names something that is not a commit.
     #[error("{reference} of {url} names {found}, not a commit")]
     NotACommit {
@@ -107,6 +149,16 @@ pub enum FetchError {
         /// The cause.
         why: String,
     },
+    /// It leads to an address that nothing is fetched from.
+    #[error("{url} leads to {host} {why}; nothing is fetched from there")]
+    Egress {
+        /// The repository.
+        url: String,
+        /// The host and the address that it has.
+        host: String,
+        /// What that address is.
+        why: &'static str,
+    },
     /// The server could not be reached, or hung up.
     #[error("{url} cannot be reached: {why}")]
     Unreachable {
@@ -123,11 +175,13 @@ pub enum FetchError {
         /// The status.
         status: u16,
     },
-    /// The server does not speak Git as expected.
-    #[error("{url} does not answer as a Git server: {why}")]
+    /// The server does not speak as is expected.
+    #[error("{url} does not answer as {expected}: {why}")]
     Protocol {
         /// The repository.
         url: String,
+        /// What should be there, with its article.
+        expected: &'static str,
         /// The cause.
         why: String,
     },
@@ -187,6 +241,9 @@ pub enum FetchError {
     },
 }
 
+/// What a repository of Git is at.
+pub(crate) const GIT: &str = "a Git server";
+
 /// What a failure means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FetchClass {
@@ -223,12 +280,24 @@ impl FetchClass {
 pub fn classify(error: &FetchError) -> FetchClass {
     use FetchError as E;
     match error {
-        E::NoSuchRef { .. } | E::Empty { .. } | E::CommitNotHeld { .. } => FetchClass::Absent,
-        E::Unauthorized { .. } | E::Forbidden { .. } | E::NotFound { .. } | E::Moved { .. } | E::HostKey { .. } | E::Tls { .. } => {
-            FetchClass::Denied
+        E::NoSuchRef { .. } | E::Empty { .. } | E::CommitNotHeld { .. } | E::NoSuchChart { .. } | E::NoSuchVersion { .. } => {
+            FetchClass::Absent
         }
+        E::Unauthorized { .. }
+        | E::Forbidden { .. }
+        | E::NotFound { .. }
+        | E::Moved { .. }
+        | E::HostKey { .. }
+        | E::Tls { .. }
+        | E::Egress { .. } => FetchClass::Denied,
         E::Unreachable { .. } | E::Unavailable { .. } | E::DeadlineExceeded { .. } => FetchClass::Unavailable,
-        E::Protocol { .. } | E::TooLarge { .. } | E::Corrupt { .. } | E::NotACommit { .. } | E::Bug { .. } => FetchClass::Refused,
+        E::Protocol { .. }
+        | E::TooLarge { .. }
+        | E::Corrupt { .. }
+        | E::NotACommit { .. }
+        | E::Digest { .. }
+        | E::NotAChart { .. }
+        | E::Bug { .. } => FetchClass::Refused,
         E::Url(_) | E::Reference { .. } | E::Credentials { .. } | E::FileUrl { .. } => FetchClass::Invalid,
         E::Interrupted { .. } => FetchClass::Interrupted,
         E::Cache { .. } => FetchClass::Local,

@@ -1,7 +1,8 @@
-//! Owns Git sources: fetching revisions over http(s), ssh and from this machine, and reading their trees straight from
-//! the object database. Must not decide when to fetch, check anything out, or start a program.
+//! Owns sources: fetching revisions of Git repositories over http(s), ssh and from this machine, and charts from
+//! repositories and registries; and reading their trees straight from the object database. Must not decide when to fetch,
+//! check anything out, or start a program.
 //!
-//! A [`Cache`] holds one bare repository per URL. [`Cache::fetch`] asks the server for a ref with the caller's own
+//! A [`Cache`] holds one bare repository per URL, in which a version of a chart is a commit too. [`Cache::fetch`] asks the server for a ref with the caller's own
 //! credentials and returns a [`Snapshot`]. A build reads snapshots through a [`SnapshotWorld`], which records every
 //! question in a [`ReadSet`]; with those in a [`ReadIndex`], a [`TreeDiff`] tells which builds a commit can touch.
 //!
@@ -12,7 +13,7 @@
 //! use plumb_world::RelPath;
 //!
 //! # let folder = std::env::temp_dir().join(format!("plumb-source-example-{}", std::process::id()));
-//! let cache = Cache::open(&folder, CacheOptions::default())?;
+//! let cache = Cache::open(&folder, CacheOptions { loopback: true, ..CacheOptions::default() })?;
 //! let source = GitSource {
 //!     url: "https://127.0.0.1:1/team/shop.git".to_owned(),
 //!     reference: GitRef::Branch("main".to_owned()),
@@ -31,7 +32,10 @@
 #![expect(clippy::disallowed_methods, reason = "the edge that reads repositories: files, a deadline's clock, a watchdog thread")]
 
 mod cache;
+mod charts;
+mod client;
 mod diff;
+mod egress;
 mod error;
 mod flight;
 mod folder;
@@ -56,7 +60,9 @@ mod wire;
 mod world;
 
 pub use cache::{Cache, CacheCounts, CacheOptions, FetchOptions, Fetched, SourceKey};
+pub use charts::{ChartArchive, ChartClient};
 pub use diff::TreeDiff;
+pub use egress::is_of_this_machine;
 pub use error::{FetchClass, FetchError, classify};
 pub use flight::Tick;
 pub use folder::Folder;

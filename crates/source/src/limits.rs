@@ -34,6 +34,20 @@ pub const MAX_PACKS: usize = 48;
 pub const KEPT_COMMITS: usize = 16;
 /// Commits that a server is told we have.
 pub const MAX_HAVES: usize = 32;
+/// Bytes of a chart repository's index, unpacked. The largest public ones have some tens of megabytes.
+pub const MAX_INDEX_BYTES: u64 = 256 << 20;
+/// Bytes of what an index says of one chart.
+pub const MAX_INDEX_ENTRY_BYTES: u64 = 16 << 20;
+/// Bytes of a chart's archive. What it unpacks to has Helm's own limits.
+pub const MAX_ARCHIVE_BYTES: u64 = 100 << 20;
+/// Bytes of a registry's manifest, as the distribution protocol has it.
+pub const MAX_MANIFEST_BYTES: u64 = 4 << 20;
+/// Bytes of a token service's answer.
+pub const MAX_TOKEN_BYTES: u64 = 64 << 10;
+/// Versions that a registry may have of one chart.
+pub const MAX_TAGS: usize = 100_000;
+/// Pages of one list of tags.
+pub const MAX_TAG_PAGES: usize = 1_000;
 /// How long a fetch may take when nothing else is said.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(120);
 /// How often a wait looks whether it shall end.
@@ -54,6 +68,14 @@ pub struct Limits {
     pub tree_entries: u64,
     /// See [`MAX_PACKS`].
     pub packs: usize,
+    /// See [`MAX_INDEX_BYTES`].
+    pub index_bytes: u64,
+    /// See [`MAX_INDEX_ENTRY_BYTES`].
+    pub index_entry_bytes: u64,
+    /// See [`MAX_ARCHIVE_BYTES`].
+    pub archive_bytes: u64,
+    /// See [`MAX_TAGS`].
+    pub tags: usize,
 }
 
 impl Default for Limits {
@@ -65,6 +87,10 @@ impl Default for Limits {
             listing_bytes: MAX_LISTING_BYTES,
             tree_entries: MAX_TREE_ENTRIES,
             packs: MAX_PACKS,
+            index_bytes: MAX_INDEX_BYTES,
+            index_entry_bytes: MAX_INDEX_ENTRY_BYTES,
+            archive_bytes: MAX_ARCHIVE_BYTES,
+            tags: MAX_TAGS,
         }
     }
 }

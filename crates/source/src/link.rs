@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 
+use crate::egress::Egress;
 use crate::error::{FetchError, quote};
 use crate::limits::POLL;
 
@@ -59,13 +60,22 @@ pub(crate) struct Link {
     handle: tokio::runtime::Handle,
     pub(crate) patience: Patience,
     pub(crate) url: String,
+    /// What should answer there, with its article.
+    pub(crate) expected: &'static str,
+    egress: Egress,
     received: Cell<u64>,
     budget: Cell<(&'static str, u64)>,
     failure: RefCell<Option<FetchError>>,
 }
 
 impl Link {
-    pub(crate) fn new(url: &str, patience: Patience, budget: (&'static str, u64)) -> Result<Rc<Self>, FetchError> {
+    pub(crate) fn new(
+        url: &str,
+        expected: &'static str,
+        egress: Egress,
+        patience: Patience,
+        budget: (&'static str, u64),
+    ) -> Result<Rc<Self>, FetchError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -76,6 +86,8 @@ impl Link {
             runtime: Cell::new(Some(runtime)),
             patience,
             url: url.to_owned(),
+            expected,
+            egress,
             received: Cell::new(0),
             budget: Cell::new(budget),
             failure: RefCell::new(None),
@@ -136,11 +148,15 @@ impl Link {
         Ok(())
     }
 
-    /// Opens a TCP connection.
+    /// Opens a TCP connection. What a host's name stands for is looked at once, and that very address is connected to.
     pub(crate) fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
         let stream = self.wait(async {
             let mut last = io::Error::other("the host has no address");
             for address in tokio::net::lookup_host((host, port)).await? {
+                if let Some(why) = self.egress.objection(address.ip()) {
+                    let host = format!("{host}, which is {},", address.ip());
+                    return Err(self.fail(FetchError::Egress { url: self.url.clone(), host, why }));
+                }
                 match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
                     Ok(Ok(stream)) => return Ok(stream),
                     Ok(Err(error)) => last = error,
@@ -159,9 +175,9 @@ impl Link {
         self.fail(FetchError::Unreachable { url: self.url.clone(), why: crate::error::chain(error) })
     }
 
-    /// Returns the failure of a server that does not speak Git.
+    /// Returns the failure of a server that does not speak as is expected.
     pub(crate) fn protocol(&self, why: &str) -> io::Error {
-        self.fail(FetchError::Protocol { url: self.url.clone(), why: quote(why) })
+        self.fail(FetchError::Protocol { url: self.url.clone(), expected: self.expected, why: quote(why) })
     }
 }
 

@@ -7,7 +7,7 @@ use gix_hash::ObjectId;
 use gix_object::{Kind, TagRefIter};
 use gix_ref::Target;
 
-use crate::error::{FetchError, chain};
+use crate::error::{FetchError, GIT, chain};
 use crate::limits::{Limits, MAX_TAG_DEPTH};
 use crate::link::Patience;
 use crate::objects::{ObjectError, Objects};
@@ -31,7 +31,7 @@ impl Local {
     /// Opens a bare repository, or the one of a working copy.
     pub(crate) fn open(url: &GitUrl, limits: &Limits) -> Result<Self, FetchError> {
         let text = url.to_string();
-        let protocol = |why: &str| FetchError::Protocol { url: text.clone(), why: why.to_owned() };
+        let protocol = |why: &str| FetchError::Protocol { url: text.clone(), expected: GIT, why: why.to_owned() };
         let folder = find(Path::new(url.path())).ok_or_else(|| FetchError::NotFound { url: text.clone() })?;
         if folder.is_file() {
             return Err(protocol("it is a linked working copy; name the repository itself"));

@@ -38,7 +38,7 @@ pub(crate) fn copy(
 }
 
 /// Writes one pack.
-struct Writer {
+pub(crate) struct Writer {
     out: Hashed,
 }
 
@@ -61,7 +61,7 @@ impl Write for Hashed {
 }
 
 impl Writer {
-    fn new(file: File, count: usize) -> io::Result<Self> {
+    pub(crate) fn new(file: File, count: usize) -> io::Result<Self> {
         let mut out = Hashed { file: BufWriter::new(file), hasher: gix_hash::hasher(gix_hash::Kind::Sha1) };
         let count = u32::try_from(count).map_err(|_| io::Error::other("too many objects for one pack"))?;
         out.write_all(b"PACK\0\0\0\x02")?;
@@ -69,7 +69,7 @@ impl Writer {
         Ok(Self { out })
     }
 
-    fn add(&mut self, kind: Kind, data: &[u8]) -> io::Result<()> {
+    pub(crate) fn add(&mut self, kind: Kind, data: &[u8]) -> io::Result<()> {
         let number: u8 = match kind {
             Kind::Commit => 1,
             Kind::Tree => 2,
@@ -91,7 +91,7 @@ impl Writer {
         encoder.finish().map(drop)
     }
 
-    fn finish(self) -> io::Result<BufReader<File>> {
+    pub(crate) fn finish(self) -> io::Result<BufReader<File>> {
         let Hashed { mut file, hasher } = self.out;
         let digest = hasher.try_finalize().map_err(io::Error::other)?;
         file.write_all(digest.as_slice())?;

@@ -17,7 +17,7 @@ use russh::client::{AuthResult, Config, Handle, Handler, Msg};
 use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate, decode_secret_key};
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Preferred};
 
-use crate::error::{FetchError, chain, quote};
+use crate::error::{FetchError, GIT, chain, quote};
 use crate::known_hosts::{HostKeys, Verdict};
 use crate::limits::MAX_STDERR_BYTES;
 use crate::link::Link;
@@ -40,7 +40,7 @@ impl Aside {
         let url = url.to_owned();
         if text.trim().is_empty() {
             let status = self.status.filter(|status| *status != 0)?;
-            return Some(FetchError::Protocol { url, why: format!("its command ended with status {status}") });
+            return Some(FetchError::Protocol { url, expected: GIT, why: format!("its command ended with status {status}") });
         }
         let said = text.to_lowercase();
         let has = |phrases: &[&str]| phrases.iter().any(|phrase| said.contains(phrase));
@@ -51,7 +51,7 @@ impl Aside {
         } else if self.status == Some(0) {
             return None;
         } else {
-            FetchError::Protocol { url, why: quote(&text) }
+            FetchError::Protocol { url, expected: GIT, why: quote(&text) }
         })
     }
 }

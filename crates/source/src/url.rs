@@ -26,6 +26,12 @@ pub enum UrlError {
     /// Its scheme is none that is fetched from.
     #[error("the URL `{0}` is not fetched from; use https://, http://, ssh://, user@host:path or file://")]
     Scheme(String),
+    /// It is none of a chart.
+    #[error("the URL `{0}` is none of a chart repository or registry; use https:// or http:// for a repository, oci:// for a registry")]
+    ChartScheme(String),
+    /// A chart's name that cannot be one.
+    #[error("`{0}` cannot be a chart's name: letters, digits, `-`, `_` and `.` can be in it")]
+    Chart(String),
     /// It has a user or password where only credentials may have them.
     #[error("the URL of {0} has a user or password in it; remove it and name a Secret with `username` and `password`")]
     UserInfo(String),
@@ -196,7 +202,7 @@ impl fmt::Debug for GitUrl {
     }
 }
 
-fn split_authority(rest: &str) -> (&str, &str) {
+pub(crate) fn split_authority(rest: &str) -> (&str, &str) {
     rest.find('/').map_or((rest, ""), |at| rest.split_at(at))
 }
 
@@ -212,7 +218,7 @@ fn user_and_host<'a>(authority: &'a str, text: &str) -> Result<(Option<String>, 
     Ok((Some(user.to_owned()), host))
 }
 
-fn host_and_port(authority: &str, default: u16, text: &str) -> Result<(String, u16), UrlError> {
+pub(crate) fn host_and_port(authority: &str, default: u16, text: &str) -> Result<(String, u16), UrlError> {
     let bad_host = || UrlError::Host(text.to_owned());
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
         let (host, rest) = rest.split_once(']').ok_or_else(bad_host)?;

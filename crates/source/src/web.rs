@@ -1,66 +1,21 @@
-//! Owns HTTP for Git: requests with credentials for one origin only, redirects, statuses as typed failures. Must not know
-//! what the packets mean; `gix-transport` drives it.
+//! Owns HTTP as `gix-transport` drives it: a request's headers and body come after it was announced. Must not know what the
+//! packets mean, nor what a redirect or a status does.
 
 use std::cell::RefCell;
 use std::io::{self, BufRead, Cursor, Read, Write};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use base64::Engine;
 use bytes::{Buf, Bytes};
 use gix_transport::client::blocking_io::http::{GetResponse, Http, PostBodyDataKind, PostResponse};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
+use http::{HeaderName, HeaderValue, Method, header};
 use plumb_unit::Credentials;
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
 
-use crate::error::{FetchError, chain, quote};
-use crate::limits::MAX_REDIRECTS;
+use crate::client::{Client, Content, Origin, authorization, follow};
+use crate::error::{FetchError, quote};
 use crate::link::Link;
 use crate::url::{GitUrl, Scheme};
-
-/// Scheme, host and port: what credentials belong to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Origin {
-    tls: bool,
-    host: String,
-    port: u16,
-    authority: String,
-}
-
-impl Origin {
-    fn parse(url: &str) -> Option<(Self, String)> {
-        let uri: http::Uri = url.parse().ok()?;
-        let tls = match uri.scheme_str()? {
-            "https" => true,
-            "http" => false,
-            _ => return None,
-        };
-        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'))?;
-        let host = authority.host().trim_matches(['[', ']']).to_ascii_lowercase();
-        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        Some((Self { tls, host, port, authority: authority.as_str().to_ascii_lowercase() }, path))
-    }
-}
-
-struct Connection {
-    origin: Origin,
-    sender: SendRequest<Full<Bytes>>,
-}
-
-/// The part that lives as long as the conversation.
-struct Client {
-    link: Rc<Link>,
-    tls: Arc<ClientConfig>,
-    home: Origin,
-    authorization: Option<HeaderValue>,
-    connection: Option<Connection>,
-}
 
 /// An HTTP client for one repository.
 pub(crate) struct Web {
@@ -78,119 +33,8 @@ impl Web {
             authority: url.authority().to_ascii_lowercase(),
         };
         let authorization = authorization(credentials).map_err(|why| broken(&why))?;
-        let client = Client { link, tls, home, authorization, connection: None };
+        let client = Client::new(link, tls, home, authorization);
         Ok(Self { client: Rc::new(RefCell::new(client)), redirected: None })
-    }
-}
-
-/// Returns the `Authorization` header, or why there cannot be one.
-fn authorization(credentials: &Credentials) -> Result<Option<HeaderValue>, String> {
-    let text = match (&credentials.bearer_token, &credentials.username, &credentials.password) {
-        (Some(_), None, Some(_)) | (Some(_), Some(_), _) => {
-            return Err("they have both a bearer token and a user name or password; keep one".to_owned());
-        }
-        (Some(token), None, None) => format!("Bearer {}", token.reveal().trim()),
-        (None, None, None) => return Ok(None),
-        (None, user, password) => {
-            // Servers that take a token as the password do not look at the user, but want one.
-            let user = user.as_deref().unwrap_or("git");
-            let password = password.as_ref().map_or("", |password| password.reveal().as_str());
-            if user.contains(':') {
-                return Err("the user name has a colon".to_owned());
-            }
-            let pair = format!("{user}:{}", password.trim_end_matches(['\r', '\n']));
-            format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
-        }
-    };
-    let mut value = HeaderValue::from_str(&text).map_err(|_| "the token has a character that no header may have".to_owned())?;
-    value.set_sensitive(true);
-    Ok(Some(value))
-}
-
-impl Client {
-    fn send(&mut self, method: Method, url: &str, headers: &[(HeaderName, HeaderValue)], body: Bytes) -> io::Result<Response<Incoming>> {
-        let Some((origin, path)) = Origin::parse(url) else {
-            return Err(self.link.protocol("the server led to something that is no http URL"));
-        };
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = method;
-        *request.uri_mut() = path.parse().map_err(|_| self.link.protocol("the server led to a malformed URL"))?;
-        for (name, value) in headers {
-            request.headers_mut().insert(name, value.clone());
-        }
-        let host = HeaderValue::from_str(&origin.authority).map_err(|_| self.link.protocol("the host is malformed"))?;
-        request.headers_mut().insert(header::HOST, host);
-        // Credentials go to the origin they were given for, and nowhere else.
-        if let Some(value) = self.authorization.as_ref().filter(|_| origin == self.home) {
-            request.headers_mut().insert(header::AUTHORIZATION, value.clone());
-        }
-        let sender = self.sender(&origin)?;
-        let answer = sender.send_request(request);
-        let link = self.link.clone();
-        link.wait(answer)?.map_err(|error| self.broken(&error))
-    }
-
-    fn sender(&mut self, origin: &Origin) -> io::Result<&mut SendRequest<Full<Bytes>>> {
-        let link = self.link.clone();
-        let reusable = match &mut self.connection {
-            Some(connection) if connection.origin == *origin && !connection.sender.is_closed() => {
-                link.wait(connection.sender.ready())?.is_ok()
-            }
-            _ => false,
-        };
-        if !reusable {
-            self.connection = None;
-            let sender = self.open(origin)?;
-            self.connection = Some(Connection { origin: origin.clone(), sender });
-        }
-        self.connection.as_mut().map(|connection| &mut connection.sender).ok_or_else(|| link.protocol("no connection"))
-    }
-
-    fn open(&self, origin: &Origin) -> io::Result<SendRequest<Full<Bytes>>> {
-        let link = &self.link;
-        let stream = link.connect(&origin.host, origin.port)?;
-        if !origin.tls {
-            let (sender, connection) = link.wait(http1::handshake(TokioIo::new(stream)))?.map_err(|error| self.broken(&error))?;
-            link.spawn(async move { drop(connection.await) });
-            return Ok(sender);
-        }
-        let untrusted = |why: String| link.fail(FetchError::Tls { url: link.url.clone(), why });
-        let name = ServerName::try_from(origin.host.clone()).map_err(|error| untrusted(error.to_string()))?;
-        let connector = tokio_rustls::TlsConnector::from(self.tls.clone());
-        let stream = link.wait(connector.connect(name, stream))?.map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidData => untrusted(quote(&error.to_string())),
-            _ => link.unreachable(&error),
-        })?;
-        let (sender, connection) = link.wait(http1::handshake(TokioIo::new(stream)))?.map_err(|error| self.broken(&error))?;
-        link.spawn(async move { drop(connection.await) });
-        Ok(sender)
-    }
-
-    fn broken(&self, error: &hyper::Error) -> io::Error {
-        let why = chain(error);
-        let url = self.link.url.clone();
-        self.link.fail(if error.is_parse() { FetchError::Protocol { url, why } } else { FetchError::Unreachable { url, why } })
-    }
-
-    /// Returns the failure that a status means; success is none.
-    fn refuse(&self, status: StatusCode, headers: &http::HeaderMap) -> Option<FetchError> {
-        let url = self.link.url.clone();
-        let said = || quote(&format!("HTTP status {status}"));
-        Some(match status.as_u16() {
-            200 => return None,
-            300..=399 => {
-                let to = headers.get(header::LOCATION).and_then(|to| to.to_str().ok()).unwrap_or("an unnamed place");
-                FetchError::Moved { url, to: quote(to) }
-            }
-            401 if self.authorization.is_none() => {
-                FetchError::Unauthorized { url, why: "none were given; name a Secret with `username` and `password`".to_owned() }
-            }
-            401 => FetchError::Unauthorized { url, why: "they are wrong or have expired; renew them".to_owned() },
-            403 => FetchError::Forbidden { url, why: said() },
-            404 | 410 => FetchError::NotFound { url },
-            429 | 500.. => FetchError::Unavailable { url, status: status.as_u16() },
-            _ => FetchError::Protocol { url, why: said() },
-        })
     }
 }
 
@@ -236,13 +80,13 @@ impl Http for Web {
             };
             self.redirected = Some(base.to_owned());
         }
-        let exchange =
-            Rc::new(RefCell::new(Exchange::Done { headers: header_lines(response.headers()), body: Some(response.into_body()) }));
         let link = self.client.borrow().link.clone();
+        let headers = header_lines(response.headers());
+        let exchange = Rc::new(RefCell::new(Exchange::Done { headers, body: Content::new(link, response.into_body()) }));
         let client = self.client.clone();
         Ok(GetResponse {
             headers: Headers { client: client.clone(), exchange: exchange.clone(), lines: None },
-            body: Body { client, exchange, link, chunk: Bytes::new() },
+            body: Body { client, exchange, chunk: Bytes::new() },
         })
     }
 
@@ -255,12 +99,11 @@ impl Http for Web {
     ) -> gix_error::Result<PostResponse<Headers, Body, Upload>> {
         let pending = Exchange::Pending { url: url.to_owned(), headers: parse_headers(headers), body: Vec::new() };
         let exchange = Rc::new(RefCell::new(pending));
-        let link = self.client.borrow().link.clone();
         let client = self.client.clone();
         Ok(PostResponse {
             post_body: Upload(exchange.clone()),
             headers: Headers { client: client.clone(), exchange: exchange.clone(), lines: None },
-            body: Body { client, exchange, link, chunk: Bytes::new() },
+            body: Body { client, exchange, chunk: Bytes::new() },
         })
     }
 
@@ -273,44 +116,11 @@ impl Http for Web {
     }
 }
 
-/// Sends a GET, follows redirects, and returns the answer with the URL it came from.
-fn follow(client: &mut Client, url: &str, headers: &[(HeaderName, HeaderValue)]) -> io::Result<(Response<Incoming>, String)> {
-    let mut at = url.to_owned();
-    for _ in 0..=MAX_REDIRECTS {
-        let response = client.send(Method::GET, &at, headers, Bytes::new())?;
-        let status = response.status();
-        let next = response.headers().get(header::LOCATION).and_then(|to| to.to_str().ok());
-        let Some(next) = next.filter(|_| matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)) else {
-            return match client.refuse(status, response.headers()) {
-                None => Ok((response, at)),
-                Some(error) => Err(client.link.fail(error)),
-            };
-        };
-        let next = absolute(&at, next);
-        if at.starts_with("https://") && !next.starts_with("https://") {
-            let error = FetchError::Moved { url: client.link.url.clone(), to: quote(&next) };
-            return Err(client.link.fail(error));
-        }
-        at = next;
-    }
-    Err(client.link.protocol(&format!("it redirects more than {MAX_REDIRECTS} times")))
-}
-
-/// Returns where a redirect from one URL leads; its path may stand alone.
-fn absolute(from: &str, to: &str) -> String {
-    match Origin::parse(from) {
-        Some((origin, _)) if to.starts_with('/') && !to.starts_with("//") => {
-            format!("{}://{}{to}", if origin.tls { "https" } else { "http" }, origin.authority)
-        }
-        _ => to.to_owned(),
-    }
-}
-
 /// One request and its answer. A POST is sent when the first byte of its answer is asked for, as its body is written
 /// after it was announced.
 enum Exchange {
     Pending { url: String, headers: Vec<(HeaderName, HeaderValue)>, body: Vec<u8> },
-    Done { headers: Vec<u8>, body: Option<Incoming> },
+    Done { headers: Vec<u8>, body: Content },
     Failed,
 }
 
@@ -323,7 +133,8 @@ impl Exchange {
                 if let Some(error) = client.refuse(response.status(), response.headers()) {
                     return Err(client.link.fail(error));
                 }
-                *self = Self::Done { headers: header_lines(response.headers()), body: Some(response.into_body()) };
+                let headers = header_lines(response.headers());
+                *self = Self::Done { headers, body: Content::new(client.link.clone(), response.into_body()) };
                 Ok(())
             }
             done @ Self::Done { .. } => {
@@ -400,7 +211,6 @@ impl BufRead for Headers {
 pub(crate) struct Body {
     client: Rc<RefCell<Client>>,
     exchange: Rc<RefCell<Exchange>>,
-    link: Rc<Link>,
     chunk: Bytes,
 }
 
@@ -420,17 +230,7 @@ impl BufRead for Body {
             let mut exchange = self.exchange.borrow_mut();
             exchange.carry_out(&self.client)?;
             let Exchange::Done { body, .. } = &mut *exchange else { return Ok(&[]) };
-            while let (true, Some(incoming)) = (self.chunk.is_empty(), body.as_mut()) {
-                match self.link.wait(incoming.frame())? {
-                    None => *body = None,
-                    Some(Err(error)) => {
-                        *body = None;
-                        return Err(self.link.unreachable(&error));
-                    }
-                    Some(Ok(frame)) => self.chunk = frame.into_data().unwrap_or_default(),
-                }
-            }
-            self.link.count(self.chunk.len())?;
+            self.chunk = body.chunk()?;
         }
         Ok(&self.chunk)
     }

@@ -17,7 +17,8 @@ use gix_transport::{Protocol, Service};
 use gix_utils::progress::Discard;
 use plumb_unit::Credentials;
 
-use crate::error::{FetchError, chain};
+use crate::egress::Egress;
+use crate::error::{FetchError, GIT, chain};
 use crate::limits::Limits;
 use crate::link::{Link, Patience};
 use crate::objects::Objects;
@@ -50,6 +51,7 @@ pub(crate) struct Session<'a> {
     credentials: &'a Credentials,
     roots: &'a Roots,
     limits: &'a Limits,
+    egress: Egress,
     link: Rc<Link>,
     transport: Box<dyn Transport>,
     handshake: Handshake,
@@ -70,8 +72,11 @@ fn connect(url: &GitUrl, credentials: &Credentials, roots: &Roots, link: &Rc<Lin
     let private = credentials.ca_crt.as_deref().filter(|_| url.scheme() == Scheme::Https);
     let config = roots.config(private).map_err(|why| FetchError::Credentials { url: url.to_string(), why })?;
     let web = Web::new(url, credentials, config, link.clone())?;
-    let parsed =
-        gix_url::parse(url.to_string().as_str()).map_err(|error| FetchError::Protocol { url: url.to_string(), why: chain(&error) })?;
+    let parsed = gix_url::parse(url.to_string().as_str()).map_err(|error| FetchError::Protocol {
+        url: url.to_string(),
+        expected: GIT,
+        why: chain(&error),
+    })?;
     let transport = gix_transport::client::blocking_io::http::Transport::new_http(web, parsed, Protocol::V2, false);
     Ok((Box::new(transport), None, None))
 }
@@ -83,7 +88,7 @@ fn explain(url: &GitUrl, link: &Link, aside: Option<&Rc<RefCell<Aside>>>, error:
         // The server hung up, and said why.
         (None | Some(FetchError::Unreachable { .. }), Some(said)) => said,
         (Some(failure), _) => failure,
-        (None, None) => FetchError::Protocol { url: url.to_string(), why: chain(error) },
+        (None, None) => FetchError::Protocol { url: url.to_string(), expected: GIT, why: chain(error) },
     }
 }
 
@@ -98,9 +103,10 @@ impl<'a> Session<'a> {
         credentials: &'a Credentials,
         roots: &'a Roots,
         limits: &'a Limits,
+        egress: Egress,
         patience: &Patience,
     ) -> Result<Self, FetchError> {
-        let link = Link::new(&url.to_string(), patience.clone(), ("the list of refs", limits.listing_bytes))?;
+        let link = Link::new(&url.to_string(), GIT, egress, patience.clone(), ("the list of refs", limits.listing_bytes))?;
         let (mut transport, aside, keep) = connect(url, credentials, roots, &link)?;
         // Credentials are sent with the first request, to the one origin they are for; nobody is asked for others.
         let nobody = |_| Ok(None);
@@ -109,10 +115,10 @@ impl<'a> Session<'a> {
         let format = handshake.capabilities.capability("object-format").and_then(|format| format.value().map(ToOwned::to_owned));
         if let Some(format) = format.filter(|format| *format != "sha1") {
             let why = format!("its objects are named by {format}, which is not supported yet; only sha1 is");
-            return Err(FetchError::Protocol { url: url.to_string(), why });
+            return Err(FetchError::Protocol { url: url.to_string(), expected: GIT, why });
         }
         let early_refs = handshake.refs.take();
-        Ok(Self { url, credentials, roots, limits, link, transport, handshake, early_refs, aside, downloads: 0, _keep: keep })
+        Ok(Self { url, credentials, roots, limits, egress, link, transport, handshake, early_refs, aside, downloads: 0, _keep: keep })
     }
 
     fn explain(&self, error: &(dyn std::error::Error + 'static)) -> FetchError {
@@ -140,7 +146,7 @@ impl<'a> Session<'a> {
         let patience = self.link.patience.clone();
         if self.downloads > 0 && self.handshake.server_protocol_version != Protocol::V2 {
             // The older protocol carries one download a connection.
-            *self = Self::open(self.url, self.credentials, self.roots, self.limits, &patience)?;
+            *self = Self::open(self.url, self.credentials, self.roots, self.limits, self.egress, &patience)?;
         }
         self.downloads += 1;
         self.link.allow("the download", self.limits.pack_bytes);

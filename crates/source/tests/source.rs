@@ -4,6 +4,8 @@
 
 #[path = "source/cached.rs"]
 mod cached;
+#[path = "source/charts.rs"]
+mod charts;
 #[path = "source/disk.rs"]
 mod disk;
 #[path = "source/http.rs"]
@@ -78,7 +80,7 @@ impl Stage {
 }
 
 fn open(folder: &Path, limits: Limits) -> Cache {
-    Cache::open(folder, CacheOptions { limits, local_repositories: true }).unwrap()
+    Cache::open(folder, CacheOptions { limits, local_repositories: true, loopback: true }).unwrap()
 }
 
 fn source(url: &str, reference: GitRef) -> GitSource {

@@ -12,5 +12,7 @@ pub use helm::{HelmStep, SetKind, ValuesLayer, ValuesObject};
 pub use inventory::{Ending, Evidence, Inventory, InventoryItem};
 pub use key::{NodeKey, NodeKind};
 pub use policy::{Drift, FieldEffect, FieldRule, FieldScope, OnDelete, Policy, SyncMode};
-pub use source::{CommitInfo, Credentials, GitRef, GitSource, Revision, Revisions, SecretRef};
+pub use source::{
+    ChartRepository, ChartSource, ChartVersion, CommitInfo, Credentials, GitRef, GitSource, Remote, Revision, Revisions, SecretRef,
+};
 pub use unit::{Node, ServiceAccountRef, SourceSpec, Step, StepKind, Target, Unit};

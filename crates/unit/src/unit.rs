@@ -6,15 +6,37 @@ use std::sync::Arc;
 use plumb_manifest::Digest;
 use plumb_world::RelPath;
 
-use crate::{GitSource, HelmStep, NodeKey, Policy};
+use crate::{ChartSource, GitSource, HelmStep, NodeKey, Policy, Remote};
 
 /// Where one of a unit's sources comes from.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum SourceSpec {
     /// A Git repository.
     Git(GitSource),
+    /// A chart of a repository or registry.
+    Chart(ChartSource),
     /// A folder on this machine, for one-shot commands.
     Folder(RelPath),
+}
+
+impl SourceSpec {
+    /// Returns what is fetched for it; nothing for a folder.
+    pub fn remote(&self) -> Option<Remote> {
+        match self {
+            Self::Git(git) => Some(Remote::Git(git.clone())),
+            Self::Chart(chart) => Some(Remote::Chart(chart.clone())),
+            Self::Folder(_) => None,
+        }
+    }
+
+    /// Returns the folder that it starts at.
+    pub fn path(&self) -> &RelPath {
+        match self {
+            Self::Git(git) => &git.path,
+            Self::Chart(chart) => &chart.path,
+            Self::Folder(path) => path,
+        }
+    }
 }
 
 /// One step of a build.
@@ -86,8 +108,8 @@ pub struct Unit {
 /// What the loop schedules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Node {
-    /// A repository at one ref.
-    Source(GitSource),
+    /// A repository at one ref, or a chart.
+    Source(Remote),
     /// A unit.
     Unit(Arc<Unit>),
     /// A resource with a field that its dialect does not carry: it stays visible and does nothing.

@@ -28,7 +28,7 @@ pub use targets::ClusterOptions;
 
 pub(crate) use history::{History, audit};
 pub(crate) use plans::DryRuns;
-pub(crate) use sources::Sources;
+pub(crate) use sources::{Reach, Sources};
 pub(crate) use targets::{Target, Targets, attend};
 pub(crate) use units::Units;
 

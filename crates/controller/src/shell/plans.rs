@@ -166,13 +166,11 @@ impl Basis {
     }
 }
 
-/// Returns which commit of which source a build of a want reads.
+/// Returns which revision of which source a build of a want reads.
 fn evidence(unit: &Unit, want: &Want) -> Vec<Evidence> {
-    let read = |(alias, spec): (&Arc<str>, &SourceSpec)| match spec {
-        SourceSpec::Git(git) => {
-            want.revisions.get(alias).map(|revision| Evidence { source: super::sources::identity(git), commit: revision.commit.clone() })
-        }
-        SourceSpec::Folder(_) => None,
+    let read = |(alias, spec): (&Arc<str>, &SourceSpec)| {
+        let (remote, revision) = (spec.remote()?, want.revisions.get(alias)?);
+        Some(Evidence { source: super::sources::identity(&remote), commit: revision.commit.clone() })
     };
     unit.sources.iter().filter_map(read).collect()
 }

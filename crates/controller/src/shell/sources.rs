@@ -9,7 +9,10 @@ use std::time::Duration;
 use plumb_build::{SourceTree, report};
 use plumb_dialect::native::{RootSpec, lower_root};
 use plumb_source::{Cache, CacheOptions, FetchClass, FetchError, FetchOptions, ReadSet, Snapshot, SnapshotWorld, TreeDiff};
-use plumb_unit::{CommitInfo, Credentials, GitRef, GitSource, Node, NodeKey, NodeKind, Revision, Revisions, SourceSpec, Unit};
+use plumb_unit::{
+    ChartRepository, ChartSource, ChartVersion, CommitInfo, Credentials, GitRef, GitSource, Node, NodeKey, NodeKind, Remote, Revision, Revisions,
+    Unit,
+};
 use plumb_world::{FileTable, RelPath, Severity};
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +24,29 @@ use crate::credentials::{self, CredentialsFile};
 const FETCH_TIMEOUT: Duration = Duration::from_secs(120);
 /// How many snapshots of one source are held beside the newest: those that builds under way and comparisons still need.
 const HELD_SNAPSHOTS: usize = 4;
+
+/// Which repositories of this machine a process may read: whoever writes a root must not thereby reach what runs here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Reach {
+    /// None: all roots are elsewhere.
+    Elsewhere,
+    /// Those that a server here hands out: a root is one of them.
+    Servers,
+    /// Those on its disk too: a root is one of them.
+    Files,
+}
+
+impl Reach {
+    /// Returns what roots may bring in.
+    pub(crate) fn of<'r>(roots: impl Iterator<Item = &'r RootSpec>) -> Self {
+        let reach = |root: &RootSpec| match root.source.url.as_str() {
+            url if url.starts_with("file://") => Self::Files,
+            url if plumb_source::is_of_this_machine(url) => Self::Servers,
+            _ => Self::Elsewhere,
+        };
+        roots.map(reach).max().unwrap_or(Self::Elsewhere)
+    }
+}
 
 /// What a build read of each of its sources.
 pub(crate) type Reads = BTreeMap<Arc<str>, ReadSet>;
@@ -39,38 +65,59 @@ struct State {
 }
 
 struct Entry {
-    git: GitSource,
+    remote: Remote,
     /// The namespace in which its credentials are looked up.
     namespace: Arc<str>,
     snapshots: Vec<Snapshot>,
 }
 
-/// Returns a source's identity: URL and ref, never credentials.
-pub(crate) fn identity(git: &GitSource) -> String {
-    let reference = match &git.reference {
-        GitRef::Default => String::new(),
-        GitRef::Branch(name) => format!("@branch:{name}"),
-        GitRef::Tag(name) => format!("@tag:{name}"),
-        GitRef::Commit(id) => format!("@commit:{id}"),
+/// Returns what a source's revisions are revisions of, never with credentials: a Git repository at a ref, a chart in whatever
+/// range. Only a later revision of the same is evidence for what is gone; a chart's range moves on as a branch does.
+pub(crate) fn identity(remote: &Remote) -> String {
+    match remote {
+        Remote::Git(GitSource { url, reference, .. }) => match reference {
+            GitRef::Default => url.clone(),
+            GitRef::Branch(name) => format!("{url}@branch:{name}"),
+            GitRef::Tag(name) => format!("{url}@tag:{name}"),
+            GitRef::Commit(id) => format!("{url}@commit:{id}"),
+        },
+        Remote::Chart(ChartSource { repository, .. }) => match repository {
+            ChartRepository::Http { url, chart } => format!("{}#{chart}", url.trim_end_matches('/')),
+            ChartRepository::Oci { url, .. } => url.trim_end_matches('/').to_owned(),
+        },
+    }
+}
+
+/// Returns what a source is called: two with one name are fetched as one.
+fn name(remote: &Remote) -> String {
+    let identity = identity(remote);
+    let Remote::Chart(ChartSource { repository, version, .. }) = remote else { return identity };
+    let insecure = if matches!(repository, ChartRepository::Oci { insecure: true, .. }) { " (insecure)" } else { "" };
+    let wanted = match version {
+        ChartVersion::Range(range) if range.is_empty() => String::new(),
+        ChartVersion::Range(range) => format!("@{range}"),
+        ChartVersion::Tag(tag) => format!("@tag:{tag}"),
+        ChartVersion::Digest(digest) => format!("@{digest}"),
     };
-    format!("{}{reference}", git.url)
+    format!("{identity}{wanted}{insecure}")
 }
 
 impl Sources {
-    /// `local`: whether repositories of this machine may be read, as when a root is one.
-    pub(crate) fn open(folder: &Path, local: bool, credentials: CredentialsFile) -> Result<Self, FetchError> {
-        let options = CacheOptions { local_repositories: local, ..CacheOptions::default() };
+    /// Which repositories of this machine may be read is what the roots are.
+    pub(crate) fn open(folder: &Path, reach: Reach, credentials: CredentialsFile) -> Result<Self, FetchError> {
+        let local_repositories = reach == Reach::Files;
+        let options = CacheOptions { local_repositories, loopback: reach != Reach::Elsewhere, ..CacheOptions::default() };
         Ok(Self { cache: Cache::open(folder, options)?, credentials, state: Mutex::default() })
     }
 
-    /// Returns the node of a repository at a ref as seen with a namespace's credentials, and remembers it.
-    fn declare(&self, installation: &Arc<str>, namespace: &Arc<str>, git: &GitSource) -> NodeKey {
+    /// Returns the node of a source as seen with a namespace's credentials, and remembers it.
+    fn declare(&self, installation: &Arc<str>, namespace: &Arc<str>, remote: impl Into<Remote>) -> NodeKey {
+        let remote: Remote = remote.into();
         // Units without credentials share what everybody may read; with credentials a namespace shares only with itself.
-        let access = git.secret.as_ref().map(|secret| format!("#{namespace}/{}", secret.name)).unwrap_or_default();
-        let name = format!("{}{access}", identity(git));
+        let access = remote.secret().map(|secret| format!("#{namespace}/{}", secret.name)).unwrap_or_default();
+        let name = format!("{}{access}", name(&remote));
         let key = NodeKey { installation: Arc::clone(installation), kind: NodeKind::Source, namespace: "".into(), name: name.into() };
-        let whole = GitSource { path: RelPath::root(), ..git.clone() };
-        let entry = || Entry { git: whole, namespace: Arc::clone(namespace), snapshots: Vec::new() };
+        let entry = || Entry { remote: remote.whole(), namespace: Arc::clone(namespace), snapshots: Vec::new() };
         self.state().entries.entry(key.clone()).or_insert_with(entry);
         key
     }
@@ -90,11 +137,14 @@ impl Sources {
 
     /// Returns the source nodes whose repository has this URL in the eyes of the caller.
     pub(crate) fn select(&self, is: impl Fn(&str) -> bool) -> Vec<NodeKey> {
-        self.state().entries.iter().filter(|(_, entry)| is(&entry.git.url)).map(|(key, _)| key.clone()).collect()
+        self.state().entries.iter().filter(|(_, entry)| is(entry.remote.url())).map(|(key, _)| key.clone()).collect()
     }
 
-    /// Returns the words of a commit that is held.
+    /// Returns the words of a commit that is held; a chart has none.
     pub(crate) fn commit(&self, source: &NodeKey, revision: &Revision) -> Option<CommitInfo> {
+        if matches!(self.state().entries.get(source)?.remote, Remote::Chart(_)) {
+            return None;
+        }
         self.snapshot(source, revision).map(|snapshot| snapshot.commit().clone())
     }
 
@@ -107,7 +157,7 @@ impl Sources {
         let mut trees = BTreeMap::new();
         let mut world = SnapshotWorld::new();
         for (alias, spec) in &unit.sources {
-            let (SourceSpec::Git(_), Some(revision), Some(node)) = (spec, revisions.get(alias), sources.get(alias)) else {
+            let (Some(_), Some(revision), Some(node)) = (spec.remote(), revisions.get(alias), sources.get(alias)) else {
                 return Err(Failure::new(Class::Input, format!("source `{alias}` has no revision")));
             };
             let snapshot = self
@@ -160,18 +210,18 @@ pub(crate) async fn fetch(shared: Arc<Shared>, effect: EffectId, node: NodeKey, 
 }
 
 async fn attempt(shared: &Arc<Shared>, node: &NodeKey, stop: &CancellationToken) -> Result<Revision, Failure> {
-    let found = shared.sources.state().entries.get(node).map(|entry| (entry.git.clone(), Arc::clone(&entry.namespace)));
-    let (git, namespace) = found.ok_or_else(|| Failure::new(Class::Input, format!("source {node} is not declared")))?;
-    let credentials = credentials(shared, &git, &namespace).await?;
+    let found = shared.sources.state().entries.get(node).map(|entry| (entry.remote.clone(), Arc::clone(&entry.namespace)));
+    let (remote, namespace) = found.ok_or_else(|| Failure::new(Class::Input, format!("source {node} is not declared")))?;
+    let credentials = credentials(shared, &remote, &namespace).await?;
     let options = FetchOptions { timeout: FETCH_TIMEOUT, ..FetchOptions::default() };
     let (work, interrupt) = (Arc::clone(shared), Arc::clone(&options.interrupt));
     let nothing_known = shared.sources.state().entries.get(node).is_some_and(|entry| entry.snapshots.is_empty());
     let fetching = tokio::task::spawn_blocking(move || {
         let cache = &work.sources.cache;
-        cache.fetch(&git, credentials.as_ref(), &options).map_err(|error| {
+        cache.fetch(&remote, credentials.as_ref(), &options).map_err(|error| {
             // Who was shown a revision once keeps it while the server is away, not once it says no.
             let may_recall = nothing_known && !matches!(plumb_source::classify(&error), FetchClass::Denied | FetchClass::Invalid);
-            let last = may_recall.then(|| cache.last(&cache.key(&git, credentials.as_ref()).ok()?)).flatten();
+            let last = may_recall.then(|| cache.last(&cache.key(&remote, credentials.as_ref()).ok()?)).flatten();
             (error, last)
         })
     });
@@ -211,8 +261,8 @@ fn failure(error: &FetchError) -> Failure {
 }
 
 /// Looks credentials up in the file, then among the Secrets of the default cluster, in the unit's own namespace only.
-async fn credentials(shared: &Shared, git: &GitSource, namespace: &str) -> Result<Option<Credentials>, Failure> {
-    let Some(secret) = &git.secret else { return Ok(None) };
+async fn credentials(shared: &Shared, remote: &Remote, namespace: &str) -> Result<Option<Credentials>, Failure> {
+    let Some(secret) = remote.secret() else { return Ok(None) };
     let name = if namespace.is_empty() { secret.name.clone() } else { format!("{namespace}/{}", secret.name) };
     if let Some(found) = shared.sources.credentials.get(&name) {
         return Ok(Some(found.clone()));
@@ -331,15 +381,12 @@ fn declare_unit(shared: &Arc<Shared>, root: &RootSpec, key: NodeKey, node: Node)
             let sources: BTreeMap<Arc<str>, NodeKey> = unit
                 .sources
                 .iter()
-                .filter_map(|(alias, spec)| match spec {
+                .filter_map(|(alias, spec)| {
+                    let remote = spec.remote()?.whole();
                     // The root's own repository is read with the root's credentials, whatever the unit's namespace.
-                    SourceSpec::Git(git)
-                        if git.url == root.source.url && git.reference == root.source.reference && git.secret == root.source.secret =>
-                    {
-                        Some((Arc::clone(alias), shared.sources.declare(&root.installation, &"".into(), git)))
-                    }
-                    SourceSpec::Git(git) => Some((Arc::clone(alias), shared.sources.declare(&root.installation, &key.namespace, git))),
-                    SourceSpec::Folder(_) => None,
+                    let own = remote == Remote::from(&root.source).whole();
+                    let namespace = if own { "".into() } else { Arc::clone(&key.namespace) };
+                    Some((Arc::clone(alias), shared.sources.declare(&root.installation, &namespace, remote)))
                 })
                 .collect();
             let declared = UnitNode { unit, sources };

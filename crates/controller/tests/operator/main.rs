@@ -7,6 +7,7 @@ mod adoption;
 mod apiserver;
 mod bench;
 mod chain;
+mod chart_sources;
 mod charts;
 mod endings;
 mod faults;

@@ -4,6 +4,7 @@
 //! - [`lower_root`]: all units of a root at one revision, or what is wrong with them, with places;
 //! - [`Stamps`]: the labels, annotations and field manager of a unit's objects.
 
+mod chart;
 mod duration;
 mod fields;
 mod git;

@@ -8,6 +8,7 @@ use plumb_manifest::{Digest, MAX_LABEL, MAX_SUBDOMAIN, is_dns_label, is_dns_subd
 use plumb_unit::{GitRef, GitSource, NodeKey, Policy, SecretRef, ServiceAccountRef, SourceSpec, Target, Unit};
 use plumb_world::{RelPath, Span};
 
+use super::chart;
 use super::fields::{Field, Fields, Log};
 use super::git::{RepositoryError, commit, is_file_url, parse_repository, ref_name};
 use super::policy;
@@ -112,19 +113,25 @@ fn sources(spec: &mut Fields<'_>, root: &RootSpec, log: &mut Log<'_>) -> BTreeMa
 
 fn source(field: &Field<'_>, root: &RootSpec, log: &mut Log<'_>) -> Option<SourceSpec> {
     let mut fields = field.map(log)?;
-    let git = fields.take("git");
+    let kinds: Vec<(&str, Field<'_>)> = ["git", "helm", "oci"].into_iter().filter_map(|kind| Some((kind, fields.take(kind)?))).collect();
     let path = fields.take("path").map_or(Some(RelPath::root()), |field| rel_path(&field, log));
-    let reasons = [("helm", "Helm repositories are not supported yet"), ("oci", "OCI artifacts are not supported yet")];
-    let others = [("bucket", "buckets are not supported yet"), ("archive", "archives are not supported yet")];
-    let elsewhere = fields.unsupported(&reasons, log) | fields.unsupported(&others, log);
+    let reasons = [("bucket", "buckets are not supported yet"), ("archive", "archives are not supported yet")];
+    let elsewhere = fields.unsupported(&reasons, log);
     fields.finish(log);
     if elsewhere {
         return None;
     }
     let path = path?;
-    match git {
-        Some(git) => git_source(&git, path, root, log).map(SourceSpec::Git),
-        None => Some(SourceSpec::Git(GitSource { path, ..root.source.clone() })),
+    match kinds.as_slice() {
+        [] => Some(SourceSpec::Git(GitSource { path, ..root.source.clone() })),
+        [("git", git)] => git_source(git, path, root, log).map(SourceSpec::Git),
+        [("helm", chart)] => chart::in_repository(chart, path, secret_ref, log).map(SourceSpec::Chart),
+        [(_, chart)] => chart::in_registry(chart, path, secret_ref, log).map(SourceSpec::Chart),
+        _ => {
+            let message = format!("`{}` must have one of `git`, `helm` and `oci`", field.path);
+            log.error("value", message, field.key_span, "");
+            None
+        }
     }
 }
 
