@@ -121,7 +121,9 @@ mod tests {
         ] {
             assert_eq!(Egress::of(host, allowed).objection(here).is_none(), reached, "{host} {allowed}");
         }
-        for (url, here) in [("http://127.0.0.1:3000/a", true), ("file:///a", true), ("git@localhost:a", true), ("https://a.example/a", false)] {
+        for (url, here) in
+            [("http://127.0.0.1:3000/a", true), ("file:///a", true), ("git@localhost:a", true), ("https://a.example/a", false)]
+        {
             assert_eq!(is_of_this_machine(url), here, "{url}");
         }
         assert!(Egress::of("127.0.0.1", true).objection("169.254.169.254".parse().expect("address")).is_some());

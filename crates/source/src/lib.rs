@@ -60,7 +60,7 @@ mod wire;
 mod world;
 
 pub use cache::{Cache, CacheCounts, CacheOptions, FetchOptions, Fetched, SourceKey};
-pub use charts::{ChartArchive, ChartClient};
+pub use charts::{ChartArchive, ChartClient, FoundChart};
 pub use diff::TreeDiff;
 pub use egress::is_of_this_machine;
 pub use error::{FetchClass, FetchError, classify};

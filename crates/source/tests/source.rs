@@ -8,6 +8,8 @@ mod cached;
 mod charts;
 #[path = "source/disk.rs"]
 mod disk;
+#[path = "source/hostile_charts.rs"]
+mod hostile_charts;
 #[path = "source/http.rs"]
 mod http;
 #[path = "source/raw.rs"]

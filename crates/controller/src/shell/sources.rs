@@ -10,8 +10,8 @@ use plumb_build::{SourceTree, report};
 use plumb_dialect::native::{RootSpec, lower_root};
 use plumb_source::{Cache, CacheOptions, FetchClass, FetchError, FetchOptions, ReadSet, Snapshot, SnapshotWorld, TreeDiff};
 use plumb_unit::{
-    ChartRepository, ChartSource, ChartVersion, CommitInfo, Credentials, GitRef, GitSource, Node, NodeKey, NodeKind, Remote, Revision, Revisions,
-    Unit,
+    ChartRepository, ChartSource, ChartVersion, CommitInfo, Credentials, GitRef, GitSource, Node, NodeKey, NodeKind, Remote, Revision,
+    Revisions, Unit,
 };
 use plumb_world::{FileTable, RelPath, Severity};
 use tokio_util::sync::CancellationToken;

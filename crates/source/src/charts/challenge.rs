@@ -90,7 +90,7 @@ mod tests {
     fn reads_what_registries_ask_for() {
         let hub = "Bearer realm=\"https://auth.example.com/token\",service=\"registry.example.com\",scope=\"repository:a/b:pull,push\"";
         let known = bearer("https://auth.example.com/token", Some("registry.example.com"), Some("repository:a/b:pull,push"));
-        assert_eq!(parse([hub].into_iter()), [known.clone()]);
+        assert_eq!(parse([hub].into_iter()), vec![known.clone()]);
         assert_eq!(parse(["Basic realm=\"a, b\""].into_iter()), [Challenge::Basic]);
         assert_eq!(parse(["basic"].into_iter()), [Challenge::Basic]);
         assert_eq!(parse(["Basic realm=x", hub].into_iter()), [known.clone(), Challenge::Basic]);

@@ -11,7 +11,7 @@ mod repository;
 
 use std::io;
 
-use plumb_unit::{ChartSource, ChartVersion, Credentials};
+use plumb_unit::{ChartRepository, ChartSource, ChartVersion, Credentials};
 
 pub(crate) use import::Import;
 pub(crate) use place::{Place, check_version, describe};
@@ -115,14 +115,31 @@ pub(crate) fn hex_sha256(bytes: &[u8]) -> String {
 /// A chart's archive, as it was published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChartArchive {
-    /// The version, as the index or the tag has it.
+    /// The version, as the index or the tag has it; empty where only a digest or a URL was given.
     pub version: String,
     /// SHA-256 in hex: in a registry the manifest's, else the archive's.
     pub digest: String,
-    /// Where the archive is; of a registry the chart's `oci://` URL.
-    pub url: String,
     /// The archive.
     pub bytes: Vec<u8>,
+}
+
+/// A version that a [`ChartClient`] has found, not downloaded yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundChart(Found);
+
+impl FoundChart {
+    /// Returns the version, as the index or the tag has it; empty where only a digest was given.
+    pub fn version(&self) -> &str {
+        &self.0.version
+    }
+
+    /// Returns the URL of the archive; none in a registry.
+    pub fn url(&self) -> Option<&str> {
+        match &self.0.at {
+            At::Url(url) => Some(url),
+            At::Blob(_) => None,
+        }
+    }
 }
 
 /// Fetches charts and keeps nothing: for commands that write archives where the user says.
@@ -133,63 +150,46 @@ pub struct ChartClient {
 }
 
 impl ChartClient {
-    /// Returns the version that a source means now, and where its archive is, without downloading that.
-    pub fn resolve(
-        &self,
-        source: &ChartSource,
-        credentials: Option<&Credentials>,
-        options: &FetchOptions,
-    ) -> Result<(String, String), FetchError> {
-        self.visit(source, credentials, options, |visit| {
-            let found = visit.find(&source.version)?;
-            let url = match &found.at {
-                At::Url(url) => url.clone(),
-                At::Blob(_) => visit.place.shown(),
-            };
-            Ok((found.version, url))
-        })
+    /// Finds the version that a source means now.
+    pub fn find(&self, source: &ChartSource, credentials: Option<&Credentials>, options: &FetchOptions) -> Result<FoundChart, FetchError> {
+        check_version(&source.version)?;
+        self.visit(&source.repository, credentials, options, |visit| visit.find(&source.version).map(FoundChart))
     }
 
-    /// Returns the versions that a registry has of a chart, newest first.
-    pub fn versions(
+    /// Downloads what was found of a source.
+    pub fn download(
         &self,
         source: &ChartSource,
-        credentials: Option<&Credentials>,
-        options: &FetchOptions,
-    ) -> Result<Vec<String>, FetchError> {
-        self.visit(source, credentials, options, |visit| {
-            let tags = visit.tags()?;
-            Ok(pick::newest_first(tags, String::clone).into_iter().map(|(_, tag)| tag).collect())
-        })
-    }
-
-    /// Downloads the archive that a source means now.
-    pub fn fetch(
-        &self,
-        source: &ChartSource,
+        found: &FoundChart,
         credentials: Option<&Credentials>,
         options: &FetchOptions,
     ) -> Result<ChartArchive, FetchError> {
-        self.visit(source, credentials, options, |visit| {
-            let found = visit.find(&source.version)?;
-            let (bytes, digest) = visit.download(&found)?;
-            let url = match found.at {
-                At::Url(url) => url,
-                At::Blob(_) => visit.place.shown(),
-            };
-            Ok(ChartArchive { version: found.version, digest, url, bytes })
+        self.visit(&source.repository, credentials, options, |visit| {
+            let (bytes, digest) = visit.download(&found.0)?;
+            Ok(ChartArchive { version: found.0.version.clone(), digest, bytes })
+        })
+    }
+
+    /// Downloads an archive by its URL, which no index vouches for.
+    pub fn archive(&self, url: &str, credentials: Option<&Credentials>, options: &FetchOptions) -> Result<ChartArchive, FetchError> {
+        let plain = url.split(['?', '#']).next().unwrap_or(url);
+        let folder = plain.rsplit_once('/').map_or(plain, |(folder, _)| folder).to_owned();
+        // What it is called does not matter to anybody here.
+        let repository = ChartRepository::Http { url: folder, chart: "chart".to_owned() };
+        self.visit(&repository, credentials, options, |visit| {
+            let bytes = visit.archive_at(url)?;
+            Ok(ChartArchive { version: String::new(), digest: hex_sha256(&bytes), bytes })
         })
     }
 
     fn visit<T>(
         &self,
-        source: &ChartSource,
+        repository: &ChartRepository,
         credentials: Option<&Credentials>,
         options: &FetchOptions,
         work: impl FnOnce(&mut Visit<'_>) -> Result<T, FetchError>,
     ) -> Result<T, FetchError> {
-        let place = Place::parse(&source.repository)?;
-        check_version(&source.version)?;
+        let place = Place::parse(repository)?;
         let nothing = Credentials::default();
         let means = Means { roots: &self.roots, limits: &self.limits, loopback: true };
         let patience = Patience::new(options.timeout, options.interrupt.clone());

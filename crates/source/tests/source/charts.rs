@@ -255,10 +255,9 @@ fn anybody_may_have_a_token_where_no_user_is_asked_for() {
 }
 
 #[test]
-fn many_tags_come_in_pages() {
+fn tags_that_are_no_versions_are_passed_over_and_those_that_are_have_a_limit() {
     let stage = Stage::new(RegistryOptions::default());
     stage.push("1.0.0");
-    // Names that are no versions are passed over, and pages are no larger than the registry likes.
     let archive = chart("redis", "1.0.0", "");
     for number in 0..3 {
         let tag = format!("edge-{number}");

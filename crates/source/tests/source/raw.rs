@@ -13,29 +13,29 @@ use crate::{Stage, basic, branch, open, read, soon, source};
 
 /// One request, as it came: the head's lines, and the body.
 #[derive(Clone, Debug)]
-struct Request {
+pub(crate) struct Request {
     head: Vec<String>,
     body: Vec<u8>,
 }
 
 impl Request {
-    fn target(&self) -> &str {
+    pub(crate) fn target(&self) -> &str {
         self.head[0].split(' ').nth(1).unwrap()
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.iter().find_map(|line| line.split_once(": ").filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
     }
 }
 
 /// A server that answers each request, one a connection, with what a function returns.
-struct Server {
-    address: String,
+pub(crate) struct Server {
+    pub(crate) address: String,
     seen: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
-    fn start(answer: impl Fn(&Request) -> Vec<u8> + Send + 'static) -> Self {
+    pub(crate) fn start(answer: impl Fn(&Request) -> Vec<u8> + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -56,7 +56,7 @@ impl Server {
         format!("http://{}/team/shop.git", self.address)
     }
 
-    fn seen(&self) -> Vec<Request> {
+    pub(crate) fn seen(&self) -> Vec<Request> {
         self.seen.lock().unwrap().clone()
     }
 }
@@ -81,7 +81,7 @@ fn receive(stream: &TcpStream) -> Option<Request> {
     Some(request)
 }
 
-fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+pub(crate) fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
