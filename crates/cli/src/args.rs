@@ -94,7 +94,7 @@ pub(crate) enum Command {
     Serve(Box<ServeArgs>),
     /// Work with Helm charts, without Helm
     #[command(subcommand)]
-    Helm(crate::helm::HelmCommand),
+    Helm(Box<crate::helm::HelmCommand>),
 }
 
 /// A folder or file of manifests.

@@ -4,11 +4,21 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::dependency::DependencyCommand;
+use super::pull::PullArgs;
+use super::remote::RemoteArgs;
+
 /// What `helm` does.
 #[derive(Debug, Subcommand)]
 pub(crate) enum HelmCommand {
     /// Print what a chart renders to, as `helm template` does
     Template(TemplateArgs),
+    /// Manage what a chart needs
+    #[command(subcommand, aliases = ["dep", "dependencies"])]
+    Dependency(DependencyCommand),
+    /// Fetch a chart from a repository or registry
+    #[command(alias = "fetch")]
+    Pull(PullArgs),
 }
 
 /// Options of `helm template`.
@@ -16,8 +26,13 @@ pub(crate) enum HelmCommand {
 pub(crate) struct TemplateArgs {
     /// Name of the release; the chart where there is no second word
     pub(crate) name: String,
-    /// Chart: a folder or a .tgz
+    /// Chart: a folder, a .tgz, `oci://HOST/PATH/CHART`, the URL of a .tgz, or a name with `--repo`
     pub(crate) chart: Option<String>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+    /// Bring `charts/` to what Chart.yaml asks for first, if something is missing
+    #[arg(long)]
+    pub(crate) dependency_update: bool,
     /// File of values; later ones go over earlier ones
     #[arg(short = 'f', long, value_name = "FILE")]
     pub(crate) values: Vec<PathBuf>,

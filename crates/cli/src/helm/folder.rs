@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use plumb_helm::{Chart, File, Ignore, MAX_ENTRIES, MAX_FILE_BYTES, unpack};
 
-use crate::printer::shown;
+use super::remote::{self, RemoteArgs, is_remote};
+use super::repositories::Repositories;
+use crate::printer::{Printer, shown};
 use crate::problem::Problem;
 
 /// Folders inside folders of a chart.
@@ -20,6 +22,22 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Problem> {
     fs::read(path).map_err(cannot)
 }
 
+/// Reads the chart that a reference means: what is here, else what is somewhere else.
+pub(super) fn find_chart(printer: &Printer, reference: &str, args: &RemoteArgs) -> Result<Chart, Problem> {
+    let place = Path::new(reference);
+    if !is_remote(reference, args) && (place.exists() || !named_elsewhere(reference)) {
+        return read_chart(place);
+    }
+    let files = unpack(&remote::fetch(printer, reference, args)?);
+    files.map_err(|error| error.to_string()).and_then(|files| Chart::load(files).map_err(|error| error.to_string())).map_err(Problem::new)
+}
+
+/// Returns whether a reference may be `REPOSITORY/CHART` of the user's own repositories.
+fn named_elsewhere(reference: &str) -> bool {
+    let name = reference.split_once('/').filter(|(_, chart)| !chart.is_empty() && !chart.contains('/')).map(|(name, _)| name);
+    name.is_some_and(|name| !name.starts_with('.') && Repositories::read().is_ok_and(|known| known.named(name).is_some()))
+}
+
 /// Reads the chart at a place: a folder or an archive.
 pub(super) fn read_chart(place: &Path) -> Result<Chart, Problem> {
     let told = |error: &dyn std::fmt::Display| Problem::new(format!("{}: {error}", shown(place)));
@@ -29,6 +47,11 @@ pub(super) fn read_chart(place: &Path) -> Result<Chart, Problem> {
         let files = unpack(&bytes).map_err(|error| told(&error))?;
         return Chart::load(files).map_err(|error| told(&error));
     }
+    Chart::load(read_files(place)?).map_err(|error| told(&error))
+}
+
+/// Reads the files of a chart's folder that its `.helmignore` does not leave out.
+pub(super) fn read_files(place: &Path) -> Result<Vec<File>, Problem> {
     let rules = match fs::read_to_string(place.join(".helmignore")) {
         Ok(rules) => rules,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -37,7 +60,7 @@ pub(super) fn read_chart(place: &Path) -> Result<Chart, Problem> {
     let ignore = Ignore::parse(&rules).map_err(|error| Problem::new(format!("{}: {error}", shown(&place.join(".helmignore")))))?;
     let mut files = Vec::new();
     add(place, "", &ignore, 0, &mut files)?;
-    Chart::load(files).map_err(|error| told(&error))
+    Ok(files)
 }
 
 /// Adds the files of a folder. Links are followed, as Helm does: they are the user's own.

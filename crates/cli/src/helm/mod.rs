@@ -1,8 +1,15 @@
 //! Owns `plumb helm`: the commands of Helm that need no cluster, with its flags and its output. One file a command.
 
+mod archive;
 mod args;
+mod dependency;
 mod folder;
+mod lock;
 mod machine;
+mod pull;
+mod remote;
+mod repositories;
+mod status;
 mod template;
 
 pub(crate) use args::HelmCommand;
@@ -15,5 +22,7 @@ use crate::problem::Done;
 pub(crate) fn run(printer: &Printer, global: &Global, command: &HelmCommand) -> Done {
     match command {
         HelmCommand::Template(args) => template::run(printer, global, args),
+        HelmCommand::Dependency(command) => dependency::run(printer, command),
+        HelmCommand::Pull(args) => pull::run(printer, args),
     }
 }

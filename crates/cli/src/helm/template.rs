@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use plumb_helm::{Form, Options, ValuesFile, render};
+use plumb_helm::{Chart, Form, Options, ValuesFile, render};
 
 use super::args::TemplateArgs;
-use super::folder::{read, read_chart};
+use super::dependency;
+use super::folder::{find_chart, read};
 use super::machine::Machine;
 use crate::args::{Format, Global};
 use crate::printer::Printer;
@@ -20,7 +21,7 @@ pub(super) fn run(printer: &Printer, global: &Global, args: &TemplateArgs) -> Do
         Some(chart) => (args.name.as_str(), chart),
         None => ("release-name", &args.name),
     };
-    let chart = read_chart(Path::new(place))?;
+    let chart = whole_chart(printer, place, args)?;
     let mut values = Vec::new();
     for path in &args.values {
         values.push(ValuesFile { name: path.display().to_string(), content: read(path)?.into(), secret: false });
@@ -61,4 +62,22 @@ pub(super) fn run(printer: &Printer, global: &Global, args: &TemplateArgs) -> Do
     rendered.hooks.retain(|hook| !(args.no_hooks || args.skip_tests && hook.events.contains(&"test")));
     printer.data(&rendered.text(args.include_crds))?;
     Ok(DONE)
+}
+
+/// Finds a chart with all that it needs, which `--dependency-update` brings in.
+fn whole_chart(printer: &Printer, place: &str, args: &TemplateArgs) -> Result<Chart, Problem> {
+    let chart = find_chart(printer, place, &args.remote)?;
+    let missing = dependency::missing(&chart);
+    if missing.is_empty() {
+        return Ok(chart);
+    }
+    if !args.dependency_update || !Path::new(place).is_dir() {
+        let message = format!(
+            "an error occurred while checking for chart dependencies. You may need to run 'helm dependency build' to fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: {}",
+            missing.join(", ")
+        );
+        return Err(Problem::new(message).hint("`--dependency-update` fetches them first."));
+    }
+    dependency::update(printer, Path::new(place), &args.remote.access, dependency::Told::Err)?;
+    find_chart(printer, place, &args.remote)
 }

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, and these run the real program on real files"
 )]
 
+mod charts;
 mod diffs;
 mod ends;
 mod history;

@@ -10,12 +10,12 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// A folder with files, as somebody would have it, and the commands run in it.
-struct Place {
+pub(crate) struct Place {
     folder: TempDir,
 }
 
 impl Place {
-    fn new(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let place = Self { folder: tempfile::tempdir().unwrap() };
         for (path, text) in files {
             let path = place.path().join(path);
@@ -25,7 +25,7 @@ impl Place {
         place
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
@@ -46,7 +46,7 @@ impl Place {
     }
 
     /// Returns what somebody would see: the command, its exit code, both streams.
-    fn transcript(&self, arguments: &[&str]) -> String {
+    pub(crate) fn transcript(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         let stream = |name: &str, bytes: &[u8]| {
             let text = String::from_utf8(bytes.to_vec()).unwrap().replace(self.path().to_str().unwrap(), "[folder]");
