@@ -111,3 +111,50 @@ fn what_keeps_a_chart_away_is_told_and_the_neighbour_goes_on() {
     bench.until("it says what is missing", || stale().contains("did not accept the credentials: none were given"));
     assert!(bench.value("text").is_none());
 }
+
+/// Publishes a version of a chart that tells where its values are from.
+fn push_telling(registry: &Registry, version: &str, more: &str) {
+    let about = format!("apiVersion: v2\nname: shop\nversion: {version}\n");
+    let template = format!(
+        "kind: ConfigMap\napiVersion: v1\nmetadata: {{name: web}}\ndata: {{value: \"{{{{ .Chart.Version }}}} {{{{ .Values.chart }}}} {{{{ .Values.git }}}} {{{{ .Values.inline }}}}{more}\"}}\n"
+    );
+    let files = [
+        ("shop/Chart.yaml", about.as_str()),
+        ("shop/values.yaml", "chart: chart\ngit: chart\ninline: chart\n"),
+        ("shop/templates/web.yaml", template.as_str()),
+    ];
+    registry.push(&Push { name: "charts/shop", tag: version, archive: &pack(&files), layer_type: None }).unwrap();
+}
+
+#[test]
+fn a_chart_of_a_registry_takes_values_from_git_and_from_the_unit() {
+    let mut bench = Bench::several();
+    let mut registry = Registry::start(&bench.folder.path().join("registry"), RegistryOptions::default()).unwrap();
+    push_telling(&registry, "1.0.0", "");
+    let (host, namespace) = (registry.host(), &bench.namespace);
+    let text = format!(
+        "apiVersion: plumb.dev/v1alpha1\nkind: Unit\nmetadata: {{name: shop, namespace: team}}\nspec:\n  sources:\n    main: {{path: env}}\n    chart: {{oci: {{url: \"oci://{host}/charts/shop\", version: 1.x, insecure: true}}}}\n  build:\n  - helm: {{source: chart, values: [{{source: main, file: prod.yaml}}, {{inline: {{inline: unit}}}}]}}\n  target: {{namespace: {namespace}}}\n"
+    );
+    bench.repo.write("units/shop.yaml", text).unwrap();
+    bench.repo.write("env/prod.yaml", "git: git\ninline: git\n").unwrap();
+    bench.push("A chart from elsewhere");
+    bench.start();
+    bench.until("it is installed", || bench.value("web").as_deref() == Some("1.0.0 chart git unit"));
+    bench.until("it rests", || bench.unit("shop").is_some_and(|unit| unit.status.activity == Activity::Resting));
+    let good = bench.history("shop").into_iter().find(|sync| sync.outcome == SyncOutcome::Succeeded).unwrap();
+
+    push_telling(&registry, "1.1.0", " more");
+    bench.operator().pushed(|_| true);
+    bench.until("the chart moves on", || bench.value("web").as_deref() == Some("1.1.0 chart git unit more"));
+    bench.repo.write("env/prod.yaml", "git: two\n").unwrap();
+    bench.push("Other values");
+    bench.until("the values move on", || bench.value("web").as_deref() == Some("1.1.0 chart two unit more"));
+
+    // Back to the first version and its values, with nobody there to ask.
+    registry.stop();
+    bench.git.stop();
+    let order = Order::SyncAt { revisions: good.revisions.clone(), record: Some(good.id.to_string().as_str().into()) };
+    let ended = bench.order("shop", order);
+    assert!(matches!(&*ended, Ended::Done { .. }), "{ended:?}");
+    assert_eq!(bench.value("web").as_deref(), Some("1.0.0 chart git unit"));
+}
