@@ -23,6 +23,7 @@ mod metadata;
 )]
 mod own;
 mod render;
+mod schema;
 mod strvals;
 mod values;
 
@@ -34,4 +35,5 @@ pub use ignore::Ignore;
 pub use manifest::{Hook, Manifest};
 pub use metadata::{Dependency, Import, Maintainer, Metadata};
 pub use render::{Error, Options, Output, Rendered, ValuesFile, render};
+pub use schema::{Refused, Violation};
 pub use strvals::{Form, ReadFile};

@@ -16,6 +16,7 @@ use crate::dependencies::{Named, Part, is_compatible};
 use crate::files::{files, texts};
 use crate::manifest::{Hook, Manifest, sorted};
 use crate::metadata::{Dependency, Metadata};
+use crate::schema::{self, Refused};
 use crate::strvals::{Form, ReadFile, argument};
 use crate::values::{Nulls, layered, merged, read, table};
 
@@ -42,6 +43,8 @@ pub struct Options<'o> {
     pub is_upgrade: bool,
     /// How often the release was installed, this time among them: `.Release.Revision`.
     pub revision: u32,
+    /// Whether values go unchecked by `values.schema.json`.
+    pub skip_schema: bool,
     /// Named limits.
     pub limits: Limits,
     /// Names the files whose content origins point into; nobody does without origins.
@@ -71,6 +74,7 @@ impl Default for Options<'_> {
             include_crds: false,
             is_upgrade: false,
             revision: 1,
+            skip_schema: false,
             limits: Limits::default(),
             trace: None,
         }
@@ -130,6 +134,8 @@ pub struct Error {
     pub asked: bool,
     /// Template, line from 1 and column in bytes from 0 of the innermost place, where it is a template that failed.
     pub place: Option<(String, u32, u32)>,
+    /// Which values do not meet which schema, where that is the reason.
+    pub refused: Vec<Refused>,
 }
 
 impl std::fmt::Display for Error {
@@ -142,7 +148,7 @@ impl std::error::Error for Error {}
 
 impl From<String> for Error {
     fn from(message: String) -> Self {
-        Self { message, asked: false, place: None }
+        Self { message, asked: false, place: None, refused: Vec::new() }
     }
 }
 
@@ -176,6 +182,12 @@ pub fn render(chart: &Chart, options: &Options<'_>, host: &mut dyn Host) -> Resu
     let known = &options.capabilities;
     let wanted = &part.metadata.kube_version;
     let values = layered(&mut heap, &part, values, Nulls::Erase)?;
+    if !options.skip_schema {
+        let verdict = schema::check(&heap, &part, values);
+        if !verdict.refused.is_empty() {
+            return Err(Error { refused: verdict.refused.clone(), ..verdict.message().into() });
+        }
+    }
     if !wanted.is_empty() && !is_compatible(wanted, &known.normalized) {
         let version = &known.kube_version;
         return Err(format!("chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {version}").into());
@@ -440,5 +452,5 @@ fn exec_error(error: &plumb_gotemplate::RenderError) -> Error {
         (Some(told), Some(location)) => format!("execution error at ({location}): {told}"),
         _ => message,
     };
-    Error { message, asked, place }
+    Error { message, asked, place, refused: Vec::new() }
 }

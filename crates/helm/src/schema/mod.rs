@@ -1,0 +1,111 @@
+//! Owns `values.schema.json`: the values of a chart, and of the charts in it, against the JSON schemas they bring
+//! (helm: pkg/chart/common/util/jsonschema.go over santhosh-tekuri/jsonschema v6). Must not read anything but the schema it is given: a `$ref`
+//! that leads out of it is an error.
+//!
+//! No crate does this here: those that are kept (`boon`, `jsonschema`) seed their hash maps from the machine's randomness, have no limit to
+//! how deep or how often schemas lead to schemas, and read regular expressions in another dialect than Helm.
+
+mod check;
+mod compile;
+mod decimal;
+mod draft;
+mod format;
+mod json;
+mod node;
+mod reference;
+mod violation;
+
+#[cfg(test)]
+mod tests;
+
+use plumb_gotemplate::{Heap, MapId, Value};
+
+pub use violation::Violation;
+
+use crate::dependencies::Part;
+use json::Json;
+
+/// What a chart's values do not meet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Name of the chart, or its alias.
+    pub chart: String,
+    /// Where its values are in those of the chart that is rendered: keys from there.
+    pub at: Vec<String>,
+    /// What is wrong at each place.
+    pub violations: Vec<Violation>,
+    /// Why nothing could be told: the schema cannot be used, or the values are no map.
+    pub unusable: Option<String>,
+}
+
+impl Refused {
+    /// Returns the text that Helm prints for the chart.
+    fn text(&self) -> String {
+        let name = &self.chart;
+        match &self.unusable {
+            Some(why) => format!("{name}:\n{why}"),
+            None => format!("{name}:\n{}\n", violation::lines(&self.violations)),
+        }
+    }
+}
+
+/// What all charts of a render came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    pub(crate) refused: Vec<Refused>,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Verdict {
+    /// Returns what `ValidateAgainstSchema` says, after the words that Helm puts before it.
+    pub(crate) fn message(&self) -> String {
+        let texts: String = self.refused.iter().map(Refused::text).collect();
+        format!("values don't meet the specifications of the schema(s) in the following chart(s):\n{texts}")
+    }
+}
+
+/// Checks the values of a chart and of the charts in it.
+pub(crate) fn check(heap: &Heap, part: &Part<'_>, values: MapId) -> Verdict {
+    let mut verdict = Verdict::default();
+    each(heap, part, values, &[], &mut verdict);
+    verdict
+}
+
+fn each(heap: &Heap, part: &Part<'_>, values: MapId, at: &[String], verdict: &mut Verdict) {
+    let refused = |violations, unusable| Refused { chart: part.metadata.name.clone(), at: at.to_vec(), violations, unusable };
+    if let Some(file) = &part.chart.schema {
+        match one(heap, &file.data, values, &mut verdict.warnings) {
+            Ok(violations) if violations.is_empty() => {}
+            Ok(violations) => verdict.refused.push(refused(violations, None)),
+            Err(why) => verdict.refused.push(refused(Vec::new(), Some(why))),
+        }
+    }
+    for inner in &part.inner {
+        let name = &inner.metadata.name;
+        let below = heap.find_sym(name.as_bytes()).and_then(|key| heap.get(values).get(key)).map(|entry| entry.value);
+        let at = [at, std::slice::from_ref(name)].concat();
+        match below {
+            None | Some(Value::Nil(_)) => {}
+            Some(Value::Map(_, below)) => each(heap, inner, below, &at, verdict),
+            Some(other) => {
+                let why = format!("invalid type for values: expected object (map), got {}\n", heap.type_name(other));
+                verdict.refused.push(Refused { chart: name.clone(), at, violations: Vec::new(), unusable: Some(why) });
+            }
+        }
+    }
+}
+
+/// Checks values against one schema. The error says why the schema cannot be used.
+pub(crate) fn one(heap: &Heap, schema: &[u8], values: MapId, warnings: &mut Vec<String>) -> Result<Vec<Violation>, String> {
+    let compiled = compile::compile(Json::read(schema)?)?;
+    warnings.extend(compiled.warnings.iter().cloned());
+    check::check(&compiled, &Json::of_map(heap, values, 0)?)
+}
+
+/// Returns what Helm's linter says of values against one schema.
+pub(crate) fn single_message(heap: &Heap, schema: &[u8], values: MapId) -> Result<(), String> {
+    match one(heap, schema, values, &mut Vec::new())? {
+        violations if violations.is_empty() => Ok(()),
+        violations => Err(format!("{}\n", violation::lines(&violations))),
+    }
+}
