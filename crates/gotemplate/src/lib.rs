@@ -33,6 +33,7 @@ pub use limits::Limits;
 pub use object::{MAP, MapType, Object, STRINGS, Struct, StructType, Zero};
 pub use origin::{Branch, Ctl, CtlId, Hole, O, Origin, Origins, Why};
 pub use parse::{canonical, file as parse};
+pub use print::default as print;
 pub use set::Scope;
 pub use text::{Seg, Str, Traced, without_no_value};
 pub use tree::Tree;

@@ -15,7 +15,7 @@ use crate::value::{IntKind, Value};
 const MAX_DEPTH: usize = 64;
 
 /// Returns a value as `%v` prints it.
-pub(crate) fn default(heap: &mut Heap, value: Value) -> Vec<u8> {
+pub fn default(heap: &mut Heap, value: Value) -> Vec<u8> {
     match value {
         Value::Str(_, text) => heap.bytes(text).to_vec(),
         Value::Int(_, IntKind::Int | IntKind::Int64, int) => int.to_string().into_bytes(),

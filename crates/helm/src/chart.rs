@@ -101,7 +101,7 @@ impl Chart {
                 _ => chart.files.push(file),
             }
         }
-        chart.validate()?;
+        chart.metadata.validate().map_err(ChartError)?;
         for (name, files) in inner {
             if name.starts_with(['_', '.']) {
                 continue;
@@ -129,26 +129,11 @@ impl Chart {
         Self::at(inside.collect(), place, depth + 1)
     }
 
-    /// What Helm refuses (`Metadata.Validate`).
-    fn validate(&self) -> Result<(), ChartError> {
-        let metadata = &self.metadata;
-        if metadata.name.is_empty() {
-            return failed("validation: chart.metadata.name is required");
-        }
-        let base = metadata.name.rsplit('/').next().unwrap_or_default();
-        if base != metadata.name || matches!(base, "." | "..") {
-            return failed(format!("validation: chart.metadata.name {:?} is invalid", metadata.name));
-        }
-        if metadata.version.is_empty() {
-            return failed("validation: chart.metadata.version is required");
-        }
-        if plumb_go::semver::Version::parse(&metadata.version).is_err() {
-            return failed(format!("validation: chart.metadata.version {:?} is invalid", metadata.version));
-        }
-        if !matches!(metadata.kind.as_str(), "" | "application" | "library") {
-            return failed("validation: chart.metadata.type must be application or library");
-        }
-        Ok(())
+    /// Calls `see` with each document of `crds/`, those of the chart before those of the charts in it.
+    pub fn each_crd(&self, see: &mut dyn FnMut(&File)) {
+        let is_manifest = |name: &str| [".yaml", ".yml", ".json"].iter().any(|ending| name.to_lowercase().ends_with(ending));
+        self.files.iter().filter(|file| file.name.starts_with("crds/") && is_manifest(&file.name)).for_each(&mut *see);
+        self.dependencies.iter().for_each(|inner| inner.each_crd(see));
     }
 
     /// Calls `see` with each file of the chart and its dependencies whose place matters to origins, in an order that stays.

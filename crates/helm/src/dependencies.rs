@@ -6,7 +6,7 @@ use plumb_gotemplate::{Heap, MAP, MapId, Value};
 
 use crate::chart::{Chart, File};
 use crate::metadata::{Dependency, Metadata};
-use crate::values::{Layers, Nulls, at_path, copied, layered, read, scalar, table, under};
+use crate::values::{Layers, Log, Nulls, at_path, copied, layered, read, scalar, table, under};
 
 /// A chart as it takes part in one render.
 #[derive(Clone)]
@@ -80,7 +80,7 @@ impl<'c> Part<'c> {
             }
             wanted.enabled = true;
         }
-        let layered = layered(heap, self, values, Nulls::Erase)?;
+        let layered = layered(heap, self, values, Nulls::Erase, &mut Vec::new())?;
         for wanted in &mut self.metadata.dependencies {
             by_tags(heap, layered, wanted);
             by_condition(heap, layered, path, wanted);
@@ -105,18 +105,18 @@ impl<'c> Part<'c> {
             return Ok(());
         }
         let none = heap.map(&MAP);
-        let all = layered(heap, self, none, Nulls::Keep)?;
+        let all = layered(heap, self, none, Nulls::Keep, &mut Vec::new())?;
         let imported = heap.map(&MAP);
         for wanted in &self.metadata.dependencies {
             for import in &wanted.import_values {
                 let Some(from) = table(heap, all, &format!("{}.{}", wanted.name, import.child)) else { continue };
                 let placed = at_path(heap, &import.parent, from);
-                under(heap, imported, placed, Nulls::Keep);
+                under(heap, imported, placed, Nulls::Keep, &mut Log::new(&mut Vec::new()));
             }
         }
         // What the parent has wins; it is copied, as what was imported may be part of it.
         let values = copied(heap, all);
-        under(heap, values, imported, Nulls::Keep);
+        under(heap, values, imported, Nulls::Keep, &mut Log::new(&mut Vec::new()));
         self.values = values;
         Ok(())
     }

@@ -9,9 +9,11 @@ mod archive;
 mod capabilities;
 mod chart;
 mod dependencies;
+mod failed;
 mod files;
 mod glob;
 mod ignore;
+pub mod lint;
 mod manifest;
 mod metadata;
 #[cfg(test)]
@@ -24,6 +26,7 @@ mod metadata;
 mod own;
 mod render;
 mod schema;
+mod show;
 mod strvals;
 mod values;
 
@@ -36,4 +39,5 @@ pub use manifest::{Hook, Manifest};
 pub use metadata::{Dependency, Import, Maintainer, Metadata};
 pub use render::{Error, Options, Output, Rendered, ValuesFile, render};
 pub use schema::{Refused, Violation};
+pub use show::{Show, show};
 pub use strvals::{Form, ReadFile};

@@ -3,7 +3,9 @@
 
 use std::ops::Range;
 
-use plumb_yaml::{Kind, NodeRef, Options, Scalar, parse};
+use plumb_yaml::{Kind, NodeRef, Options, parse};
+
+use crate::metadata::{mismatch, scalar};
 
 /// A document of a template's output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,44 +166,26 @@ struct Head {
 
 impl Head {
     fn read(root: NodeRef<'_>) -> Result<Self, String> {
-        let cannot = |what: &str, field: &str, ty: &str| {
-            Err(format!("error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {what} into Go {field} of type {ty}"))
-        };
         match root.kind() {
             Kind::Map => {}
             Kind::Null => return Ok(Self { kind: String::new(), annotations: Vec::new() }),
-            _ => return cannot(word(root), "value", "util.SimpleHead"),
+            _ => return mismatch(root, "value", "util.SimpleHead"),
         }
         let mut annotations = Vec::new();
-        for key in ["apiVersion", "kind"] {
-            if let Some(node) = root.get(key).filter(|node| !matches!(node.kind(), Kind::Str | Kind::Null)) {
-                return cannot(word(node), &format!("struct field SimpleHead.{key}"), "string");
+        for (key, field) in [("apiVersion", "apiVersion"), ("kind", "kind")] {
+            if let Some(node) = root.get(key).filter(|node| scalar(*node).is_none()) {
+                return mismatch(node, &format!("struct field SimpleHead.{field}"), "string");
             }
         }
         if let Some(entries) = root.get("metadata").and_then(|metadata| metadata.get("annotations")) {
             for entry in entries.entries() {
-                match entry.value.scalar() {
-                    Some(Scalar::Str(text)) => annotations.push((entry.name().to_owned(), text.into_owned())),
-                    Some(Scalar::Null) => annotations.push((entry.name().to_owned(), String::new())),
-                    _ => return cannot(word(entry.value), "struct field .metadata.annotations", "string"),
+                match scalar(entry.value) {
+                    Some(text) => annotations.push((entry.name().to_owned(), text)),
+                    None => return mismatch(entry.value, "struct field .metadata.annotations", "string"),
                 }
             }
         }
-        let kind = match root.get("kind").and_then(|node| node.scalar()) {
-            Some(Scalar::Str(text)) => text.into_owned(),
-            _ => String::new(),
-        };
+        let kind = root.get("kind").and_then(scalar).unwrap_or_default();
         Ok(Self { kind, annotations })
-    }
-}
-
-fn word(node: NodeRef<'_>) -> &'static str {
-    match node.kind() {
-        Kind::Map => "object",
-        Kind::List => "array",
-        Kind::Str => "string",
-        Kind::Bool => "bool",
-        Kind::Null => "null",
-        _ => "number",
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use crate::dependencies::Part;
 use crate::manifest::{documents, sorted};
 use crate::strvals::{Form, from_json, set};
-use crate::values::{Nulls, layered, under};
+use crate::values::{Log, Nulls, layered, under};
 use crate::{Chart, File, Ignore};
 
 fn heap() -> Heap {
@@ -183,7 +183,7 @@ fn tables(set: &str, nulls: Nulls, exceptions: &[(&str, &str)]) {
     for (nth, case) in cases.iter().enumerate() {
         let mut heap = heap();
         let (above, below) = (map(&mut heap, &case["dst"]), map(&mut heap, &case["src"]));
-        under(&mut heap, above, below, nulls);
+        under(&mut heap, above, below, nulls, &mut Log::new(&mut Vec::new()));
         let (found, expected) = (json(&heap, Value::Map(O::NONE, above)), floats(&case["expected"]));
         if found != expected {
             differences.push((nth.to_string(), format!("{found} and not {expected}")));
@@ -234,11 +234,11 @@ fn helms_layers() {
     let nulls = "Helm 3 keeps a chart's own nulls; Helm 4.3.1 leaves them out";
     let exceptions = [("chartutil.TestProcessDependencyImportValues-3", nulls), ("rules.TestV3Fail", nulls)];
     charts("chartutil-coalesce", &exceptions, &|heap, part, values| {
-        let out = layered(heap, part, values, Nulls::Erase)?;
+        let out = layered(heap, part, values, Nulls::Erase, &mut Vec::new())?;
         Ok(json(heap, Value::Map(O::NONE, out)))
     });
     charts("chartutil-merge", &[], &|heap, part, values| {
-        let out = layered(heap, part, values, Nulls::Keep)?;
+        let out = layered(heap, part, values, Nulls::Keep, &mut Vec::new())?;
         Ok(json(heap, Value::Map(O::NONE, out)))
     });
 }

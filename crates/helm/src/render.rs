@@ -5,14 +5,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use plumb_gotemplate::{
-    Exec, FailureKind, Functions, Heap, Host, Limits, ListType, MAP, MapId, MapType, MissingKey, O, Origin, Scope, Traced, Value, Zero,
-    parse, without_no_value,
+    Exec, Functions, Heap, Host, Limits, ListType, MAP, MapId, MapType, MissingKey, O, Origin, Scope, Traced, Value, Zero, parse,
+    without_no_value,
 };
 use plumb_world::{FileId, Span};
 
 use crate::capabilities::Capabilities;
 use crate::chart::{Chart, File};
 use crate::dependencies::{Named, Part, is_compatible};
+use crate::failed::{exec_error, parse_error};
 use crate::files::{files, texts};
 use crate::manifest::{Hook, Manifest, sorted};
 use crate::metadata::{Dependency, Metadata};
@@ -45,6 +46,8 @@ pub struct Options<'o> {
     pub revision: u32,
     /// Whether values go unchecked by `values.schema.json`.
     pub skip_schema: bool,
+    /// Whether it is to be looked at only, as Helm's linter does: `fail` and `required` do not fail.
+    pub lint: bool,
     /// Named limits.
     pub limits: Limits,
     /// Names the files whose content origins point into; nobody does without origins.
@@ -75,6 +78,7 @@ impl Default for Options<'_> {
             is_upgrade: false,
             revision: 1,
             skip_schema: false,
+            lint: false,
             limits: Limits::default(),
             trace: None,
         }
@@ -103,6 +107,8 @@ pub struct Rendered {
     pub notes: String,
     /// What each template wrote: manifests are parts of it.
     pub outputs: Vec<Output>,
+    /// What Helm logs meanwhile: values that do not fit together, references of schemas that lead nowhere.
+    pub warnings: Vec<String>,
     /// What origins refer to.
     pub heap: Heap,
 }
@@ -136,6 +142,10 @@ pub struct Error {
     pub place: Option<(String, u32, u32)>,
     /// Which values do not meet which schema, where that is the reason.
     pub refused: Vec<Refused>,
+    /// What templates wrote, by path, where that is what is wrong; empty when a template did not come to its end. Nothing when none ran.
+    pub written: Option<Vec<(String, String)>>,
+    /// What Helm logged before.
+    pub warnings: Vec<String>,
 }
 
 impl std::fmt::Display for Error {
@@ -148,7 +158,7 @@ impl std::error::Error for Error {}
 
 impl From<String> for Error {
     fn from(message: String) -> Self {
-        Self { message, asked: false, place: None, refused: Vec::new() }
+        Self { message, asked: false, place: None, refused: Vec::new(), written: None, warnings: Vec::new() }
     }
 }
 
@@ -162,40 +172,96 @@ struct Template {
 
 /// Renders a chart.
 pub fn render(chart: &Chart, options: &Options<'_>, host: &mut dyn Host) -> Result<Rendered, Error> {
+    let mut warnings = Vec::new();
+    match rendered(chart, options, host, &mut warnings) {
+        Ok(rendered) => Ok(Rendered { warnings, ..rendered }),
+        Err(error) => Err(Error { warnings, ..error }),
+    }
+}
+
+fn rendered(chart: &Chart, options: &Options<'_>, host: &mut dyn Host, warnings: &mut Vec<String>) -> Result<Rendered, Error> {
     installable(chart)?;
     let nobody = |_: &str, _: &File| None;
     let named: &Named<'_> = options.trace.unwrap_or(&nobody);
     let mut heap = Heap::new(options.trace.is_some(), options.limits.heap_bytes);
-    let mut values = heap.map(&MAP);
-    for ValuesFile { name, content, secret } in options.values {
-        let file = named(name, &File { name: name.clone(), data: Arc::clone(content) });
-        let over = read(&mut heap, content, file, *secret).map_err(|error| format!("failed to parse {name}: {error}"))?;
-        values = merged(&mut heap, values, over);
-    }
-    let no_files = |name: &str| Err(format!("no file is read here: {name}"));
-    let read_file: &ReadFile<'_> = options.read_file.unwrap_or(&no_files);
-    for (form, text) in options.arguments {
-        argument(&mut heap, values, *form, text, read_file)?;
-    }
+    let values = given(&mut heap, named, options)?;
     let mut part = Part::new(&mut heap, chart, named)?;
     part.settle(&mut heap, values).map_err(|error| format!("chart dependencies processing failed: {error}"))?;
     let known = &options.capabilities;
     let wanted = &part.metadata.kube_version;
-    let values = layered(&mut heap, &part, values, Nulls::Erase)?;
-    if !options.skip_schema {
-        let verdict = schema::check(&heap, &part, values);
-        if !verdict.refused.is_empty() {
-            return Err(Error { refused: verdict.refused.clone(), ..verdict.message().into() });
-        }
-    }
+    let values = layered(&mut heap, &part, values, Nulls::Erase, warnings)?;
+    checked(&heap, &part, values, options, warnings)?;
     if !wanted.is_empty() && !is_compatible(wanted, &known.normalized) {
         let version = &known.kube_version;
-        return Err(format!("chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {version}").into());
+        let message = format!("chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {version}");
+        return Err(Error { written: Some(Vec::new()), ..message.into() });
     }
+    let Written { outputs, notes, heap } = write(heap, &part, values, named, options, host)?;
+    let texts: Vec<_> = outputs.iter().map(|output| String::from_utf8_lossy(&output.text.bytes)).collect();
+    let sorted = sorted(outputs.iter().zip(&texts).map(|(output, text)| (output.source.as_str(), text.as_ref())));
+    let (manifests, hooks) = sorted.map_err(|message| {
+        let all = outputs.iter().zip(&texts).filter(|(_, text)| !text.trim().is_empty());
+        let written = all.map(|(output, text)| (output.source.clone(), text.clone().into_owned())).collect();
+        Error { written: Some(written), ..message.into() }
+    })?;
+    let mut crds = Vec::new();
+    add_crds(&part, "", &mut crds);
+    drop(texts);
+    Ok(Rendered { crds, manifests, hooks, notes, outputs, heap, warnings: Vec::new() })
+}
+
+/// Returns the values that a user gives: files, and arguments over them.
+pub(crate) fn given(heap: &mut Heap, named: &Named<'_>, options: &Options<'_>) -> Result<MapId, Error> {
+    let mut values = heap.map(&MAP);
+    for ValuesFile { name, content, secret } in options.values {
+        let file = named(name, &File { name: name.clone(), data: Arc::clone(content) });
+        let over = read(heap, content, file, *secret).map_err(|error| format!("failed to parse {name}: {error}"))?;
+        values = merged(heap, values, over);
+    }
+    let no_files = |name: &str| Err(format!("no file is read here: {name}"));
+    let read_file: &ReadFile<'_> = options.read_file.unwrap_or(&no_files);
+    for (form, text) in options.arguments {
+        argument(heap, values, *form, text, read_file)?;
+    }
+    Ok(values)
+}
+
+/// Holds values against the schemas of a chart and the charts in it.
+pub(crate) fn checked(heap: &Heap, part: &Part<'_>, values: MapId, options: &Options<'_>, warnings: &mut Vec<String>) -> Result<(), Error> {
+    if options.skip_schema {
+        return Ok(());
+    }
+    let verdict = schema::check(heap, part, values);
+    warnings.extend(verdict.warnings.iter().cloned());
+    if verdict.refused.is_empty() {
+        return Ok(());
+    }
+    let message = verdict.message();
+    Err(Error { refused: verdict.refused, ..message.into() })
+}
+
+/// What the templates of a chart wrote.
+pub(crate) struct Written {
+    /// By path.
+    pub(crate) outputs: Vec<Output>,
+    notes: String,
+    heap: Heap,
+}
+
+/// Executes the templates of a chart and the charts in it.
+pub(crate) fn write(
+    mut heap: Heap,
+    part: &Part<'_>,
+    values: MapId,
+    named: &Named<'_>,
+    options: &Options<'_>,
+    host: &mut dyn Host,
+) -> Result<Written, Error> {
     let functions = Functions::helm();
-    let mut set = Set { templates: Vec::new(), named, release: release(&mut heap, options), capabilities: known.value(&mut heap) };
-    set.add(&mut heap, &part, "", Some(values));
-    set.execute(heap, &part, &functions, options, host)
+    let capabilities = options.capabilities.value(&mut heap);
+    let mut set = Set { templates: Vec::new(), named, release: release(&mut heap, options), capabilities };
+    set.add(&mut heap, part, "", Some(values));
+    set.execute(heap, part, &functions, options, host).map_err(|error| Error { written: Some(Vec::new()), ..error })
 }
 
 /// What `helm template` looks at before it renders.
@@ -233,8 +299,8 @@ fn release(heap: &mut Heap, options: &Options<'_>) -> Value {
         ("Name", text(heap, options.release)),
         ("Namespace", text(heap, options.namespace)),
         ("IsUpgrade", Value::bool(options.is_upgrade)),
-        ("IsInstall", Value::bool(!options.is_upgrade)),
-        ("Revision", Value::int(i64::from(options.revision))),
+        ("IsInstall", Value::bool(!options.is_upgrade && !options.lint)),
+        ("Revision", Value::int(if options.lint { 0 } else { i64::from(options.revision) })),
         ("Service", text(heap, "Helm")),
     ];
     map(heap, &entries)
@@ -355,7 +421,7 @@ impl<'c> Set<'_, 'c> {
         functions: &Functions,
         options: &Options<'_>,
         host: &mut dyn Host,
-    ) -> Result<Rendered, Error> {
+    ) -> Result<Written, Error> {
         let depth = |source: &str| source.matches('/').count();
         self.templates.sort_by(|(one, _), (other, _)| (depth(&other.source), &other.source).cmp(&(depth(&one.source), &one.source)));
         let name = heap.sym(b"gotpl");
@@ -372,7 +438,7 @@ impl<'c> Set<'_, 'c> {
             };
             parse(&mut heap, functions, &mut scope, name, text, template.file).map_err(|message| parse_error(&message))?;
         }
-        let how = plumb_gotemplate::Options { missing_key: MissingKey::Zero, lint: false, limits: options.limits };
+        let how = plumb_gotemplate::Options { missing_key: MissingKey::Zero, lint: options.lint, limits: options.limits };
         let mut exec = Exec::new(heap, functions, host, how);
         let scope = Rc::new(scope);
         let (mut outputs, mut notes) = (Vec::new(), String::new());
@@ -396,13 +462,8 @@ impl<'c> Set<'_, 'c> {
             }
             outputs.push(Output { source: template.source.clone(), text: out });
         }
-        outputs.sort_by(|one, other| one.source.cmp(&other.source));
-        let texts: Vec<_> = outputs.iter().map(|output| String::from_utf8_lossy(&output.text.bytes)).collect();
-        let (manifests, hooks) = sorted(outputs.iter().zip(&texts).map(|(output, text)| (output.source.as_str(), text.as_ref())))?;
-        let mut crds = Vec::new();
-        add_crds(part, "", &mut crds);
-        drop(texts);
-        Ok(Rendered { crds, manifests, hooks, notes, outputs, heap: exec.heap })
+        outputs.sort_by(|one: &Output, other| one.source.cmp(&other.source));
+        Ok(Written { outputs, notes, heap: exec.heap })
     }
 }
 
@@ -424,33 +485,9 @@ fn is_partial(path: &str) -> bool {
 fn add_crds(part: &Part<'_>, around: &str, crds: &mut Vec<(String, String)>) {
     let name = &part.metadata.name;
     let path = if around.is_empty() { name.clone() } else { format!("{around}/charts/{name}") };
-    let is_manifest = |name: &str| [".yaml", ".yml", ".json"].iter().any(|ending| name.ends_with(ending));
+    let is_manifest = |name: &str| [".yaml", ".yml", ".json"].iter().any(|ending| name.to_lowercase().ends_with(ending));
     for file in part.chart.files.iter().filter(|file| file.name.starts_with("crds/") && is_manifest(&file.name)) {
         crds.push((format!("{path}/{}", file.name), String::from_utf8_lossy(&file.data).into_owned()));
     }
     part.inner.iter().for_each(|inner| add_crds(inner, &path, crds));
-}
-
-/// `cleanupParseError`.
-fn parse_error(message: &[u8]) -> Error {
-    let message = String::from_utf8_lossy(message).into_owned();
-    let parts: Vec<&str> = message.split(": ").collect();
-    match parts.as_slice() {
-        [_, location, .., last] => format!("parse error at ({location}): {last}").into(),
-        _ => message.into(),
-    }
-}
-
-/// `reformatExecErrorMsg`, in the form that is one line where the chart itself refuses.
-fn exec_error(error: &plumb_gotemplate::RenderError) -> Error {
-    let message = String::from_utf8_lossy(&error.message).into_owned();
-    let place = error.sites.first().map(|site| (site.source.clone(), site.line, site.column));
-    let asked = error.kind == FailureKind::Asked;
-    let told = message.split_once("HELM_ERR_START").and_then(|(_, rest)| Some(rest.rsplit_once("HELM_ERR_END")?.0.to_owned()));
-    let location = message.split(": ").nth(1).map(str::to_owned);
-    let message = match (told, location) {
-        (Some(told), Some(location)) => format!("execution error at ({location}): {told}"),
-        _ => message,
-    };
-    Error { message, asked, place, refused: Vec::new() }
 }

@@ -1,9 +1,11 @@
 //! Owns values as maps of a render: reading them, layering them over one another, and looking into them
 //! (helm: pkg/chart/common/util/coalesce.go, pkg/chart/common/values.go, pkg/chart/v2/loader/load.go).
 
-use plumb_gotemplate::{Heap, MAP, MapId, O, Origin, Sym, Value, value_of_yaml};
+use plumb_gotemplate::{Heap, MAP, MapId, O, Origin, Sym, Value, print as printed, value_of_yaml};
 use plumb_world::{FileId, Span};
 use plumb_yaml::{Kind, Options, parse};
+
+use crate::metadata::mismatch;
 
 /// Where `.Values.global` is.
 const GLOBAL: &[u8] = b"global";
@@ -21,7 +23,10 @@ pub(crate) fn read(heap: &mut Heap, bytes: &[u8], file: Option<FileId>, secret: 
         match root.kind() {
             Kind::Null => continue,
             Kind::Map => {}
-            _ => return Err("cannot unmarshal yaml document: error unmarshaling JSON: the values are no map".to_owned()),
+            _ => {
+                return mismatch(root, "value", "map[string]interface {}")
+                    .map_err(|error: String| format!("cannot unmarshal yaml document: {error}"));
+            }
         }
         let read = value_of_yaml(heap, root, &mut |heap: &mut Heap, start, end| {
             let origin = match file {
@@ -35,6 +40,24 @@ pub(crate) fn read(heap: &mut Heap, bytes: &[u8], file: Option<FileId>, secret: 
         }
     }
     Ok(whole)
+}
+
+/// Reads values.yaml as Helm's linter does: its first document. The error is Go's.
+pub(crate) fn read_first(heap: &mut Heap, bytes: &[u8]) -> Result<MapId, String> {
+    let stream = parse(bytes, &Options::default());
+    let empty = heap.map(&MAP);
+    let Some(document) = stream.documents().next() else { return Ok(empty) };
+    let told = |errors: &[plumb_yaml::Error]| errors.first().map(ToString::to_string).unwrap_or_default();
+    let root = document.map_err(|errors| format!("error converting YAML to JSON: {}", told(errors)))?.root();
+    match root.kind() {
+        Kind::Null => return Ok(empty),
+        Kind::Map => {}
+        _ => return mismatch(root, "value", "common.Values"),
+    }
+    match value_of_yaml(heap, root, &mut |_: &mut Heap, _, _| O::NONE) {
+        Value::Map(_, map) => Ok(map),
+        _ => Ok(empty),
+    }
 }
 
 /// Returns a map that has what both have, the second's values over the first's; maps in both are merged (`MergeMaps`).
@@ -126,34 +149,70 @@ pub(crate) enum Nulls {
     Keep,
 }
 
-/// Returns values over those of a chart and the charts in it. The error is Helm's.
-pub(crate) fn layered<C: Layers>(heap: &mut Heap, chart: &C, values: MapId, nulls: Nulls) -> Result<MapId, String> {
+/// Returns values over those of a chart and the charts in it; what does not fit together is told as Helm logs it. The error is Helm's.
+pub(crate) fn layered<C: Layers>(heap: &mut Heap, chart: &C, values: MapId, nulls: Nulls, told: &mut Vec<String>) -> Result<MapId, String> {
     let out = copied(heap, values);
-    layer(heap, chart, out, nulls)?;
+    layer(heap, chart, out, nulls, &mut Log { prefix: String::new(), told })?;
     Ok(out)
 }
 
-fn layer<C: Layers>(heap: &mut Heap, chart: &C, out: MapId, nulls: Nulls) -> Result<(), String> {
-    own_values(heap, chart, out, nulls);
+/// What Helm logs of values that do not fit together, and the path of the charts and keys it is at.
+pub(crate) struct Log<'t> {
+    prefix: String,
+    told: &'t mut Vec<String>,
+}
+
+impl<'t> Log<'t> {
+    pub(crate) fn new(told: &'t mut Vec<String>) -> Self {
+        Self { prefix: String::new(), told }
+    }
+
+    fn path(&self, key: &[u8]) -> String {
+        let key = String::from_utf8_lossy(key);
+        if self.prefix.is_empty() { key.into_owned() } else { format!("{}.{key}", self.prefix) }
+    }
+
+    /// The same log, further inside.
+    fn at(&mut self, key: &[u8]) -> Log<'_> {
+        Log { prefix: self.path(key), told: self.told }
+    }
+
+    fn say(&mut self, message: impl Into<String>) {
+        if self.told.len() < MAX_TOLD {
+            self.told.push(message.into());
+        }
+    }
+}
+
+/// Messages on values that do not fit together, of one layering.
+const MAX_TOLD: usize = 1000;
+
+fn layer<C: Layers>(heap: &mut Heap, chart: &C, out: MapId, nulls: Nulls, log: &mut Log<'_>) -> Result<(), String> {
+    let mut log = log.at(chart.name().as_bytes());
+    let log = &mut log;
+    own_values(heap, chart, out, nulls, log);
     for inner in chart.inner() {
         let key = heap.sym(inner.name().as_bytes());
         let below = match get(heap, out, key) {
             Some(Value::Map(_, below)) => below,
-            Some(_) => return Err(format!("type mismatch on {}: the values of a chart are a map", inner.name())),
+            Some(other) => {
+                let word = heap.type_name(other);
+                return Err(format!("type mismatch on {}: %!t({word}={})", inner.name(), shown(heap, other)));
+            }
             None => {
                 let below = heap.map(&MAP);
                 heap.get_mut(out).set(key, O::NONE, Value::Map(O::NONE, below));
                 below
             }
         };
-        globals(heap, below, out);
-        layer(heap, inner, below, nulls)?;
+        globals(heap, below, out, log);
+        layer(heap, inner, below, nulls, log)?;
     }
     Ok(())
 }
 
 /// Sets what a chart's own values.yaml has and nobody above it.
-fn own_values<C: Layers>(heap: &mut Heap, chart: &C, out: MapId, nulls: Nulls) {
+fn own_values<C: Layers>(heap: &mut Heap, chart: &C, out: MapId, nulls: Nulls, log: &mut Log<'_>) {
     let own = copied(heap, chart.values());
     for entry in heap.get(own).entries().to_vec() {
         match get(heap, out, entry.key) {
@@ -169,13 +228,20 @@ fn own_values<C: Layers>(heap: &mut Heap, chart: &C, out: MapId, nulls: Nulls) {
             }
             Some(Value::Nil(origin)) if nulls == Nulls::Erase => erase(heap, out, entry.key, origin),
             Some(Value::Map(_, above)) => {
-                let Value::Map(_, below) = entry.value else { continue };
+                let Value::Map(_, below) = entry.value else {
+                    if !matches!(entry.value, Value::Nil(_)) {
+                        let path = log.path(heap.name(entry.key));
+                        log.say(format!("warning: skipped value for {path}: Not a table."));
+                    }
+                    continue;
+                };
                 let is_chart = chart.inner().iter().any(|inner| inner.name().as_bytes() == heap.name(entry.key));
                 let nulls = if is_chart { Nulls::Keep } else { nulls };
                 if nulls == Nulls::Erase {
                     without_nulls(heap, below);
                 }
-                under(heap, above, below, nulls);
+                let mut log = log.at(heap.name(entry.key));
+                under(heap, above, below, nulls, &mut log);
             }
             Some(_) => {}
         }
@@ -189,7 +255,7 @@ fn erase(heap: &mut Heap, map: MapId, key: Sym, origin: O) {
 }
 
 /// Adds to a map what another one has and it has not (`CoalesceTables`, `MergeTables`).
-pub(crate) fn under(heap: &mut Heap, above: MapId, below: MapId, nulls: Nulls) {
+pub(crate) fn under(heap: &mut Heap, above: MapId, below: MapId, nulls: Nulls, log: &mut Log<'_>) {
     let has_value: Vec<Sym> =
         heap.get(below).entries().iter().filter(|entry| !matches!(entry.value, Value::Nil(_))).map(|entry| entry.key).collect();
     for entry in heap.get(above).entries().to_vec() {
@@ -203,10 +269,25 @@ pub(crate) fn under(heap: &mut Heap, above: MapId, below: MapId, nulls: Nulls) {
                 erase(heap, above, entry.key, origin);
             }
             (None, value) => heap.get_mut(above).set(entry.key, entry.key_origin, value),
-            (Some(Value::Map(_, above)), Value::Map(_, below)) => under(heap, above, below, nulls),
+            (Some(Value::Map(_, above)), Value::Map(_, below)) => {
+                let mut log = log.at(heap.name(entry.key));
+                under(heap, above, below, nulls, &mut log);
+            }
+            (Some(_), Value::Map(..)) => {
+                let (path, value) = (log.path(heap.name(entry.key)), shown(heap, entry.value));
+                log.say(format!("warning: cannot overwrite table with non table for {path} ({value})"));
+            }
+            (Some(Value::Map(..)), value) if !matches!(value, Value::Nil(_)) => {
+                let (path, value) = (log.path(heap.name(entry.key)), shown(heap, value));
+                log.say(format!("warning: destination for {path} is a table. Ignoring non-table value ({value})"));
+            }
             (Some(_), _) => {}
         }
     }
+}
+
+fn shown(heap: &mut Heap, value: Value) -> String {
+    String::from_utf8_lossy(&printed(heap, value)).into_owned()
 }
 
 fn without_nulls(heap: &mut Heap, map: MapId) {
@@ -220,17 +301,17 @@ fn without_nulls(heap: &mut Heap, map: MapId) {
 }
 
 /// Gives an inner chart the globals of the one around it, whose values win (`coalesceGlobals`).
-fn globals(heap: &mut Heap, to: MapId, from: MapId) {
+fn globals(heap: &mut Heap, to: MapId, from: MapId, log: &mut Log<'_>) {
     let key = heap.sym(GLOBAL);
     let below = match get(heap, to, key) {
         Some(Value::Map(_, below)) => below,
         None => heap.map(&MAP),
-        Some(_) => return,
+        Some(_) => return log.say("warning: skipping globals because destination global is not a table."),
     };
     let above = match get(heap, from, key) {
         Some(Value::Map(_, above)) => above,
         None => heap.map(&MAP),
-        Some(_) => return,
+        Some(_) => return log.say("warning: skipping globals because source global is not a table."),
     };
     for entry in heap.get(above).entries().to_vec() {
         match (entry.value, get(heap, below, entry.key)) {
@@ -238,12 +319,22 @@ fn globals(heap: &mut Heap, to: MapId, from: MapId) {
                 let map = shallow(heap, map);
                 match known {
                     None => {}
-                    Some(Value::Map(_, known)) => under(heap, map, known, Nulls::Keep),
-                    Some(_) => continue,
+                    Some(Value::Map(_, known)) => {
+                        let mut log = log.at(heap.name(entry.key));
+                        under(heap, map, known, Nulls::Keep, &mut log);
+                    }
+                    Some(_) => {
+                        let key = plumb_go::strconv::quote_bytes(heap.name(entry.key));
+                        log.say(format!("Conflict: cannot merge map onto non-map for {key}. Skipping."));
+                        continue;
+                    }
                 }
                 heap.get_mut(below).set(entry.key, entry.key_origin, Value::Map(origin, map));
             }
-            (_, Some(Value::Map(..))) => {}
+            (_, Some(Value::Map(..))) => {
+                let key = String::from_utf8_lossy(heap.name(entry.key)).into_owned();
+                log.say(format!("key {key} is table. Skipping"));
+            }
             (value, _) => heap.get_mut(below).set(entry.key, entry.key_origin, value),
         }
     }
