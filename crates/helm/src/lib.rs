@@ -9,6 +9,9 @@ mod archive;
 mod capabilities;
 mod chart;
 mod dependencies;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests read recorded cases from disk")]
+mod engine_cases;
 mod failed;
 mod files;
 mod glob;
@@ -35,7 +38,7 @@ pub use capabilities::Capabilities;
 pub use chart::{Chart, ChartError, File};
 pub use dependencies::Named;
 pub use ignore::Ignore;
-pub use manifest::{Hook, Manifest};
+pub use manifest::{Hook, Manifest, documents};
 pub use metadata::{Dependency, Import, Maintainer, Metadata};
 pub use render::{Error, Options, Output, Rendered, ValuesFile, render};
 pub use schema::{Refused, Violation};

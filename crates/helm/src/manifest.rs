@@ -100,7 +100,7 @@ fn place(kind: &str) -> (usize, &str) {
 }
 
 /// Returns the ranges of documents, as `SplitManifests` cuts: at each line that begins with `---`, whatever follows.
-pub(crate) fn documents(output: &str) -> Vec<Range<usize>> {
+pub fn documents(output: &str) -> Vec<Range<usize>> {
     let begin = output.len() - output.trim_start().len();
     let mut cuts: Vec<Range<usize>> = Vec::new();
     let mut line = begin;

@@ -12,7 +12,7 @@ use crate::strvals::{Form, from_json, set};
 use crate::values::{Log, Nulls, layered, under};
 use crate::{Chart, File, Ignore};
 
-fn heap() -> Heap {
+pub(crate) fn heap() -> Heap {
     Heap::new(false, Limits::default().heap_bytes)
 }
 
@@ -49,13 +49,15 @@ fn floats(json: &Json) -> Json {
 }
 
 /// Holds the differences against the exceptions of a set.
-fn settle(set: &str, all: usize, differences: &[(String, String)], exceptions: &[(&str, &str)]) {
+pub(crate) fn settle(set: &str, all: usize, differences: &[(String, String)], exceptions: &[(&str, &str)]) {
     let known = |name: &str| exceptions.iter().any(|(exception, _)| *exception == name);
     let report: Vec<String> =
         differences.iter().filter(|(name, _)| !known(name)).map(|(name, difference)| format!("{name}: {difference}")).collect();
     let failing: std::collections::BTreeSet<&str> = differences.iter().map(|(name, _)| name.as_str()).collect();
     eprintln!("{set}: {} of {all} as recorded", all - failing.len());
     assert!(report.is_empty(), "{set}: {} differ\n{}", report.len(), report.join("\n"));
+    let passing: Vec<&str> = exceptions.iter().map(|(name, _)| *name).filter(|name| !failing.contains(name)).collect();
+    assert!(passing.is_empty(), "{set}: no exceptions any more: {passing:?}");
     assert!(all > 0, "{set} is empty");
 }
 
@@ -64,18 +66,18 @@ fn lines(path: &str) -> Vec<Json> {
     fs::read_to_string(corpus.join("helm/tables").join(path)).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn folders(set: &str) -> Vec<PathBuf> {
+pub(crate) fn folders(set: &str) -> Vec<PathBuf> {
     let Some(corpus) = plumb_suite::corpus() else { return Vec::new() };
     let mut folders: Vec<PathBuf> = fs::read_dir(corpus.join("helm").join(set)).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.sort();
     folders
 }
 
-fn read(path: &Path) -> Json {
+pub(crate) fn read(path: &Path) -> Json {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
-fn load(folder: &Path) -> Result<Chart, String> {
+pub(crate) fn load(folder: &Path) -> Result<Chart, String> {
     fn add(folder: &Path, path: &str, files: &mut Vec<File>) {
         let mut entries: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         entries.sort();

@@ -162,6 +162,9 @@ impl From<String> for Error {
     }
 }
 
+/// What is told after an installation.
+const NOTES: &str = "NOTES.txt";
+
 /// A template to execute.
 struct Template {
     source: String,
@@ -180,11 +183,12 @@ pub fn render(chart: &Chart, options: &Options<'_>, host: &mut dyn Host) -> Resu
 }
 
 fn rendered(chart: &Chart, options: &Options<'_>, host: &mut dyn Host, warnings: &mut Vec<String>) -> Result<Rendered, Error> {
-    installable(chart)?;
     let nobody = |_: &str, _: &File| None;
     let named: &Named<'_> = options.trace.unwrap_or(&nobody);
     let mut heap = Heap::new(options.trace.is_some(), options.limits.heap_bytes);
     let values = given(&mut heap, named, options)?;
+    installable(chart)?;
+    is_release_name(options.release)?;
     let mut part = Part::new(&mut heap, chart, named)?;
     part.settle(&mut heap, values).map_err(|error| format!("chart dependencies processing failed: {error}"))?;
     let known = &options.capabilities;
@@ -196,7 +200,11 @@ fn rendered(chart: &Chart, options: &Options<'_>, host: &mut dyn Host, warnings:
         let message = format!("chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {version}");
         return Err(Error { written: Some(Vec::new()), ..message.into() });
     }
-    let Written { outputs, notes, heap } = write(heap, &part, values, named, options, host)?;
+    let Written { mut outputs, heap } = write(heap, &part, values, named, options, host)?;
+    let own_notes = format!("{}/templates/{NOTES}", part.metadata.name);
+    let notes = outputs.iter().find(|output| output.source == own_notes);
+    let notes = notes.map(|output| String::from_utf8_lossy(&output.text.bytes).into_owned()).unwrap_or_default();
+    outputs.retain(|output| !output.source.ends_with(NOTES));
     let texts: Vec<_> = outputs.iter().map(|output| String::from_utf8_lossy(&output.text.bytes)).collect();
     let sorted = sorted(outputs.iter().zip(&texts).map(|(output, text)| (output.source.as_str(), text.as_ref())));
     let (manifests, hooks) = sorted.map_err(|message| {
@@ -242,9 +250,8 @@ pub(crate) fn checked(heap: &Heap, part: &Part<'_>, values: MapId, options: &Opt
 
 /// What the templates of a chart wrote.
 pub(crate) struct Written {
-    /// By path.
+    /// By path, notes among them.
     pub(crate) outputs: Vec<Output>,
-    notes: String,
     heap: Heap,
 }
 
@@ -259,9 +266,25 @@ pub(crate) fn write(
 ) -> Result<Written, Error> {
     let functions = Functions::helm();
     let capabilities = options.capabilities.value(&mut heap);
-    let mut set = Set { templates: Vec::new(), named, release: release(&mut heap, options), capabilities };
+    let mut set = Set::new(named, release(&mut heap, options), capabilities);
     set.add(&mut heap, part, "", Some(values));
-    set.execute(heap, part, &functions, options, host).map_err(|error| Error { written: Some(Vec::new()), ..error })
+    set.execute(heap, &functions, options, host).map_err(|error| Error { written: Some(Vec::new()), ..error })
+}
+
+/// As long as the name of a release may be: names made of it have 10 characters more (helm: pkg/chart/v2/util/validate_name.go).
+const MAX_RELEASE_NAME_BYTES: usize = 53;
+
+fn is_release_name(name: &str) -> Result<(), String> {
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let is_label = |label: &str| !label.is_empty() && label.bytes().all(is_inner) && !label.starts_with('-') && !label.ends_with('-');
+    let why = if name.is_empty() {
+        "no name provided"
+    } else if name.len() > MAX_RELEASE_NAME_BYTES || !name.split('.').all(is_label) {
+        r"invalid release name, must match regex ^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$ and the length must not be longer than 53"
+    } else {
+        return Ok(());
+    };
+    Err(format!("release name check failed: release name {}: {why}", plumb_go::strconv::quote(name)))
 }
 
 /// What `helm template` looks at before it renders.
@@ -373,16 +396,22 @@ fn dependency(heap: &mut Heap, one: &Dependency) -> Value {
 }
 
 /// All templates of a chart and the charts in it.
-struct Set<'s, 'c> {
+pub(crate) struct Set<'s, 'c> {
     templates: Vec<(Template, &'c File)>,
     named: &'s Named<'s>,
-    release: Value,
-    capabilities: Value,
+    pub(crate) release: Value,
+    pub(crate) capabilities: Value,
+    /// What a key that is not there gives.
+    pub(crate) missing_key: MissingKey,
 }
 
-impl<'c> Set<'_, 'c> {
+impl<'s, 'c> Set<'s, 'c> {
+    pub(crate) fn new(named: &'s Named<'s>, release: Value, capabilities: Value) -> Self {
+        Self { templates: Vec::new(), named, release, capabilities, missing_key: MissingKey::Zero }
+    }
+
     /// Adds a chart's templates with what they are given; returns that (`recAllTpls`).
-    fn add(&mut self, heap: &mut Heap, part: &Part<'c>, around: &str, values: Option<MapId>) -> Value {
+    pub(crate) fn add(&mut self, heap: &mut Heap, part: &Part<'c>, around: &str, values: Option<MapId>) -> Value {
         let is_root = around.is_empty();
         let path = if is_root { part.metadata.name.clone() } else { format!("{around}/charts/{}", part.metadata.name) };
         let given = typed(heap, values);
@@ -414,10 +443,9 @@ impl<'c> Set<'_, 'c> {
         data
     }
 
-    fn execute(
+    pub(crate) fn execute(
         mut self,
         mut heap: Heap,
-        part: &Part<'c>,
         functions: &Functions,
         options: &Options<'_>,
         host: &mut dyn Host,
@@ -438,10 +466,10 @@ impl<'c> Set<'_, 'c> {
             };
             parse(&mut heap, functions, &mut scope, name, text, template.file).map_err(|message| parse_error(&message))?;
         }
-        let how = plumb_gotemplate::Options { missing_key: MissingKey::Zero, lint: options.lint, limits: options.limits };
+        let how = plumb_gotemplate::Options { missing_key: self.missing_key, lint: options.lint, limits: options.limits };
         let mut exec = Exec::new(heap, functions, host, how);
         let scope = Rc::new(scope);
-        let (mut outputs, mut notes) = (Vec::new(), String::new());
+        let mut outputs = Vec::new();
         for (template, _) in self.templates.iter().filter(|(template, _)| !is_partial(&template.source)) {
             let heap = &mut exec.heap;
             let entries = [("Name", text(heap, &template.source)), ("BasePath", text(heap, &template.base_path))];
@@ -454,16 +482,10 @@ impl<'c> Set<'_, 'c> {
             let mut out = Traced::default();
             exec.render(&scope, name, template.data, &mut out).map_err(|error| exec_error(&error))?;
             without_no_value(&mut out);
-            if template.source.ends_with("NOTES.txt") {
-                if template.source == format!("{}/templates/NOTES.txt", part.metadata.name) {
-                    notes = String::from_utf8_lossy(&out.bytes).into_owned();
-                }
-                continue;
-            }
             outputs.push(Output { source: template.source.clone(), text: out });
         }
         outputs.sort_by(|one: &Output, other| one.source.cmp(&other.source));
-        Ok(Written { outputs, notes, heap: exec.heap })
+        Ok(Written { outputs, heap: exec.heap })
     }
 }
 

@@ -40,14 +40,24 @@ fn named_elsewhere(reference: &str) -> bool {
 
 /// Reads the chart at a place: a folder or an archive.
 pub(super) fn read_chart(place: &Path) -> Result<Chart, Problem> {
-    let told = |error: &dyn std::fmt::Display| Problem::new(format!("{}: {error}", shown(place)));
-    let metadata = fs::metadata(place).map_err(|error| Problem::new(format!("there is no chart at {}: {error}", shown(place))))?;
-    if !metadata.is_dir() {
-        let bytes = fs::read(place).map_err(|error| told(&error))?;
-        let files = unpack(&bytes).map_err(|error| told(&error))?;
-        return Chart::load(files).map_err(|error| told(&error));
-    }
-    Chart::load(read_files(place)?).map_err(|error| told(&error))
+    let is_folder = match fs::metadata(place) {
+        Ok(metadata) => metadata.is_dir(),
+        Err(error) => return Err(Problem::new(format!("there is no chart at {}: {error}", shown(place)))),
+    };
+    let chart = if is_folder { load_folder(place) } else { load_archive(place) };
+    chart.map_err(|error| Problem::new(format!("{}: {error}", shown(place))))
+}
+
+/// Reads the chart in an archive. The error is a message.
+fn load_archive(place: &Path) -> Result<Chart, String> {
+    let files = unpack(&fs::read(place).map_err(|error| error.to_string())?).map_err(|error| error.to_string())?;
+    Chart::load(files).map_err(|error| error.to_string())
+}
+
+/// Reads the chart in a folder, without what its `.helmignore` names. The error is a message.
+pub(super) fn load_folder(place: &Path) -> Result<Chart, String> {
+    let files = read_files(place).map_err(|problem| problem.message)?;
+    Chart::load(files).map_err(|error| error.to_string())
 }
 
 /// Reads the files of a chart's folder that its `.helmignore` does not leave out.

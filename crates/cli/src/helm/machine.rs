@@ -1,5 +1,6 @@
 //! Owns what a chart may ask of this machine in a one-shot command: its clock and randomness, and no cluster.
 
+use std::net::ToSocketAddrs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use plumb_gotemplate::{CallKey, CertificateRequest, Failure, Host};
@@ -8,7 +9,11 @@ use plumb_controller::certificates;
 use plumb_world::CertificateNeed;
 
 /// Answers charts with this machine's clock and randomness, and with no cluster: what `helm template` does.
-pub(super) struct Machine;
+#[derive(Default)]
+pub(super) struct Machine {
+    /// Whether charts may look up the addresses of hosts.
+    pub(super) has_dns: bool,
+}
 
 impl Host for Machine {
     fn random(&mut self, _: CallKey<'_>, _: &[u8], bytes: usize) -> Result<Vec<u8>, Failure> {
@@ -26,8 +31,12 @@ impl Host for Machine {
         Ok(None)
     }
 
-    fn address(&mut self, _: &str) -> Result<String, Failure> {
-        Ok(String::new())
+    fn address(&mut self, name: &str) -> Result<String, Failure> {
+        if !self.has_dns {
+            return Ok(String::new());
+        }
+        let mut addresses = (name, 0).to_socket_addrs().map_err(|error| Failure::new(format!("{name} has no address: {error}")))?;
+        Ok(addresses.next().map(|address| address.ip().to_string()).unwrap_or_default())
     }
 
     fn certificate(&mut self, key: CallKey<'_>, request: &CertificateRequest<'_>) -> Result<(String, String), Failure> {

@@ -4,11 +4,16 @@ mod archive;
 mod args;
 mod dependency;
 mod folder;
+mod given;
+mod lint;
 mod lock;
 mod machine;
+mod manifests;
+mod name;
 mod pull;
 mod remote;
 mod repositories;
+mod show;
 mod status;
 mod template;
 
@@ -24,5 +29,7 @@ pub(crate) fn run(printer: &Printer, global: &Global, command: &HelmCommand) -> 
         HelmCommand::Template(args) => template::run(printer, global, args),
         HelmCommand::Dependency(command) => dependency::run(printer, command),
         HelmCommand::Pull(args) => pull::run(printer, args),
+        HelmCommand::Lint(args) => lint::run(printer, global, args),
+        HelmCommand::Show(command) => show::run(printer, command),
     }
 }

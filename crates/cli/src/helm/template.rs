@@ -2,66 +2,53 @@
 
 use std::path::Path;
 
-use plumb_helm::{Chart, Form, Options, ValuesFile, render};
+use plumb_helm::{Chart, Error, Options, Rendered, render};
 
 use super::args::TemplateArgs;
 use super::dependency;
-use super::folder::{find_chart, read};
+use super::folder::find_chart;
+use super::given::{Given, read_file, tell};
 use super::machine::Machine;
+use super::manifests;
+use super::name::name_and_chart;
 use crate::args::{Format, Global};
 use crate::printer::Printer;
 use crate::problem::{DONE, Done, Problem};
 
+/// Labels that Helm keeps for itself.
+const OWN_LABELS: [&str; 6] = ["name", "owner", "status", "version", "createdAt", "modifiedAt"];
+
 /// Prints what a chart renders to.
 pub(super) fn run(printer: &Printer, global: &Global, args: &TemplateArgs) -> Done {
-    if matches!(global.output, Some(Format::Json | Format::Yaml | Format::Name)) {
-        return Err(Problem::usage("`helm template` prints documents as the chart wrote them: it has no `--output`"));
-    }
-    let (release, place) = match &args.chart {
-        Some(chart) => (args.name.as_str(), chart),
-        None => ("release-name", &args.name),
-    };
+    possible(printer, global, args)?;
+    let (release, place) = name_and_chart(args)?;
     let chart = whole_chart(printer, place, args)?;
-    let mut values = Vec::new();
-    for path in &args.values {
-        values.push(ValuesFile { name: path.display().to_string(), content: read(path)?.into(), secret: false });
+    let given = Given::read(&args.given)?;
+    if chart.metadata.deprecated {
+        printer.warning("this chart is deprecated");
     }
-    // Helm's order, whatever the order on the command line is.
-    let forms = [
-        (Form::Json, &args.set_json),
-        (Form::Typed, &args.set),
-        (Form::Text, &args.set_string),
-        (Form::File, &args.set_file),
-        (Form::Literal, &args.set_literal),
-    ];
-    let arguments: Vec<(Form, String)> =
-        forms.into_iter().flat_map(|(form, texts)| texts.iter().map(move |text| (form, text.clone()))).collect();
-    let read_file = |name: &str| read(Path::new(name)).map_err(|problem| problem.message);
     let mut options = Options {
-        release,
+        release: &release,
         namespace: global.namespace.as_deref().unwrap_or("default"),
-        values: &values,
-        arguments: &arguments,
+        values: &given.values,
+        arguments: &given.arguments,
         read_file: Some(&read_file),
         is_upgrade: args.is_upgrade,
+        skip_schema: args.given.skip_schema_validation,
+        capabilities: given.capabilities,
         ..Options::default()
     };
-    if let Some(version) = &args.kube_version {
-        options.capabilities.set_kube_version(version).map_err(Problem::usage)?;
-    }
     options.capabilities.api_versions.extend(args.api_versions.iter().cloned());
-    let mut rendered = render(&chart, &options, &mut Machine).map_err(|error| {
-        let problem = Problem::new(error.message.clone());
-        match error.place {
-            Some((template, line, column)) if !error.message.contains(&format!("{template}:{line}:{column}")) => {
-                problem.hint(format!("It happens at {template}:{line}:{column}."))
-            }
-            _ => problem,
+    match render(&chart, &options, &mut Machine { has_dns: args.enable_dns }) {
+        Ok(rendered) => {
+            tell(printer, &rendered.warnings);
+            print(printer, args, &release, rendered)
         }
-    })?;
-    rendered.hooks.retain(|hook| !(args.no_hooks || args.skip_tests && hook.events.contains(&"test")));
-    printer.data(&rendered.text(args.include_crds))?;
-    Ok(DONE)
+        Err(error) => {
+            tell(printer, &error.warnings);
+            failed(printer, args, error)
+        }
+    }
 }
 
 /// Finds a chart with all that it needs, which `--dependency-update` brings in.
@@ -80,4 +67,72 @@ fn whole_chart(printer: &Printer, place: &str, args: &TemplateArgs) -> Result<Ch
     }
     dependency::update(printer, Path::new(place), &args.remote.access, dependency::Told::Err)?;
     find_chart(printer, place, &args.remote)
+}
+
+/// Refuses what cannot be done here.
+fn possible(printer: &Printer, global: &Global, args: &TemplateArgs) -> Result<(), Problem> {
+    if matches!(global.output, Some(Format::Json | Format::Yaml | Format::Name)) {
+        return Err(Problem::usage("`helm template` prints documents as the chart wrote them: it has no `--output`"));
+    }
+    let on_server = || {
+        let problem = Problem::new("`plumb helm template` asks no cluster: there is neither `--validate` nor `--dry-run=server`");
+        Err(problem.hint("`plumb apply PATH --dry-run` has a cluster look at what is rendered."))
+    };
+    match args.dry_run.as_deref() {
+        _ if args.validate => return on_server(),
+        None | Some("client") => {}
+        Some("server") => return on_server(),
+        Some("unset") => printer.warning("`--dry-run` is deprecated; it is `--dry-run=client`"),
+        Some(text @ ("1" | "t" | "T" | "true" | "TRUE" | "True")) => {
+            printer.warning(&format!("`--dry-run={text}` is deprecated; it is `--dry-run=client`"));
+        }
+        Some(text @ ("none" | "0" | "f" | "F" | "false" | "FALSE" | "False")) => {
+            return Err(Problem::new(format!("invalid dry-run value ({text:?}). Must be \"server\" or \"client\"")));
+        }
+        Some(text) => return Err(Problem::new(format!("invalid dry-run value ({text:?}). Must be \"none\", \"server\", or \"client\""))),
+    }
+    if args.post_renderer.is_some() {
+        let problem = Problem::new("`--post-renderer` is not there: Plumb runs no program on a chart's behalf");
+        return Err(problem.hint("A unit's `kustomize` or `patch` step after its `helm` step changes what is rendered."));
+    }
+    let is_own = |label: &String| OWN_LABELS.contains(&label.split('=').next().unwrap_or_default());
+    if args.labels.iter().any(is_own) {
+        let own = OWN_LABELS.join(" ");
+        return Err(Problem::new(format!("user supplied labels contains system reserved label name. System labels: [{own}]")));
+    }
+    Ok(())
+}
+
+fn print(printer: &Printer, args: &TemplateArgs, release: &str, mut rendered: Rendered) -> Done {
+    rendered.hooks.retain(|hook| !(args.no_hooks || args.skip_tests && hook.events.contains(&"test")));
+    let text = match &args.output_dir {
+        Some(folder) if !folder.as_os_str().is_empty() => {
+            manifests::write(printer, folder, args, release, &rendered)?;
+            // Nothing is left to print, and Helm ends that with a line.
+            "\n".to_owned()
+        }
+        _ => rendered.text(args.include_crds),
+    };
+    let text = if args.show_only.is_empty() { text } else { manifests::shown_only(&text, &args.show_only)? };
+    printer.data(&text)?;
+    Ok(DONE)
+}
+
+fn failed(printer: &Printer, args: &TemplateArgs, error: Error) -> Done {
+    let mut problem = Problem::new(error.message.clone());
+    if let Some((template, line, column)) = &error.place {
+        let place = format!("{template}:{line}:{column}");
+        if !error.message.contains(&place) {
+            problem = problem.hint(format!("It happens at {place}."));
+        }
+    }
+    let Some(written) = &error.written else { return Err(problem) };
+    if !args.debug {
+        return Err(problem.hint("`--debug` prints what is no YAML too."));
+    }
+    let all: String = written.iter().map(|(source, content)| format!("---\n# Source: {source}\n{content}\n")).collect();
+    let text = format!("{}\n", all.trim());
+    let text = if args.show_only.is_empty() { text } else { manifests::shown_only(&text, &args.show_only).unwrap_or_default() };
+    printer.data(&text)?;
+    Err(problem)
 }

@@ -9,6 +9,7 @@
 mod charts;
 mod diffs;
 mod ends;
+mod helm;
 mod history;
 mod kills;
 mod live;

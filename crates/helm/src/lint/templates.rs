@@ -75,7 +75,12 @@ fn rendered(chart: &Chart, options: &Options<'_>, host: &mut dyn Host) -> Result
     if part.settle(&mut heap, values).is_err() {
         return Ok(None);
     }
-    let Ok(values) = layered(&mut heap, &part, values, Nulls::Erase, &mut Vec::new()) else { return Ok(None) };
+    // Twice, as Helm's linter does it: what `null` takes away the first time comes back from the chart the second time.
+    let mut values = values;
+    for _ in 0..2 {
+        let Ok(over) = layered(&mut heap, &part, values, Nulls::Erase, &mut Vec::new()) else { return Ok(None) };
+        values = over;
+    }
     if let Err(error) = checked(&heap, &part, values, options, &mut Vec::new()) {
         return Ok(Some(Err(error)));
     }

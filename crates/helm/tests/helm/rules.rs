@@ -122,3 +122,79 @@ fn what_is_no_chart_is_refused() {
     assert!(load(&[("Chart.yaml", "name: c\nversion: 1.0.0\ntype: x\n")]).contains("type must be"));
     assert!(load(&[("Chart.yaml", "name: [c]\nversion: 1.0.0\n")]).contains("cannot unmarshal"));
 }
+
+#[test]
+fn what_a_chart_says_of_itself_is_read_as_helm_reads_it() {
+    let own = "apiVersion: v2\nname: m\nversion: 1.0\nappVersion: 1.10\ndescription: |\n  a\n  b\nkeywords: [1, true]\nannotations: {a: 1, b: true}\n\
+               maintainers: [{name: 5}]\nsources: [1.50]\n";
+    let template = (
+        "templates/a.yaml",
+        "metadata: {annotations: {a: 5, b: true}}\nd: {{ list .Chart.Version .Chart.AppVersion .Chart.Description .Chart.Keywords | toJson }}\n",
+    );
+    let out = text(&[("Chart.yaml", own), template], "");
+    assert!(out.ends_with("d: [\"1\",\"1.1\",\"a b \",[\"1\",\"true\"]]\n"), "{out}");
+    let load =
+        |text: &str| Chart::load(vec![File { name: "Chart.yaml".to_owned(), data: text.as_bytes().into() }]).unwrap_err().to_string();
+    let with = |more: &str| load(&format!("apiVersion: v2\nname: m\nversion: 1.0.0\n{more}\n"));
+    assert_eq!(with("dependencies: [{name: a, alias: ../../x}]"), "validation: dependency \"a\" has disallowed characters in the alias");
+    assert_eq!(with("dependencies: [{name: a}, {name: b, alias: a}]"), "validation: more than one dependency with name or alias \"a\"");
+    assert_eq!(with("dependencies: [null]"), "validation: dependencies must not contain empty or null nodes");
+    assert_eq!(with("maintainers: [null]"), "validation: maintainers must not contain empty or null nodes");
+    assert!(with("home: [x]").ends_with("cannot unmarshal array into Go struct field Metadata.home of type string"));
+}
+
+#[test]
+fn values_are_held_against_schemas_of_all_charts() {
+    let schema = |text| ("values.schema.json", text);
+    let files = [
+        CHART,
+        schema(r#"{"required": ["a"], "properties": {"k": {"type": "integer"}}}"#),
+        ("charts/sub/Chart.yaml", "apiVersion: v2\nname: sub\nversion: 1.0.0\n"),
+        ("charts/sub/values.schema.json", r#"{"properties": {"x": {"type": "string"}}}"#),
+        ("templates/a.yaml", "a: 1\n"),
+    ];
+    let error = with(&files, "k: x\nsub: {x: 1}\n").unwrap_err();
+    assert_eq!(
+        error.message,
+        "values don't meet the specifications of the schema(s) in the following chart(s):\nc:\n- at '': missing property 'a'\n\
+         - at '/k': got string, want integer\nsub:\n- at '/x': got number, want string\n"
+    );
+    let places: Vec<String> = error
+        .refused
+        .iter()
+        .flat_map(|refused| refused.violations.iter().map(|one| [refused.at.as_slice(), &one.path].concat().join(".")))
+        .collect();
+    assert_eq!(places, ["", "k", "sub.x"]);
+    let values = [("values".to_owned(), b"k: x\n".to_vec())];
+    let options = Options { release: "rel", values: &values, skip_schema: true, ..Options::default() };
+    assert!(render(&chart(&files), &options, &mut NoHost).is_ok());
+    let aliased = ("Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\ndependencies: [{name: sub, version: 1.x, alias: other}]\n");
+    let error = with(&[&[aliased], &files[2..]].concat(), "other: {x: 1}\n").unwrap_err();
+    assert!(error.message.ends_with("\nother:\n- at '/x': got number, want string\n"), "{error}");
+}
+
+#[test]
+fn failed_templates_are_told_in_lines() {
+    let helper = ("templates/_h.tpl", "{{ define \"h\" }}\n{{ .Values.a.b.c }}{{ end }}");
+    let error = with(&[CHART, helper, ("templates/a.yaml", "a: {{ include \"h\" . }}\n")], "a: {}\n").unwrap_err();
+    // As Helm 4.3.1 prints it.
+    assert_eq!(
+        error.message,
+        "c/templates/a.yaml:1:6\n  executing \"c/templates/a.yaml\" at <include \"h\" .>:\n    error calling include:\n\
+         c/templates/_h.tpl:2:10\n  executing \"h\" at <.Values.a.b.c>:\n    nil pointer evaluating interface {}.c"
+    );
+    let tpl = ("templates/a.yaml", "a: {{ tpl \"{{ .Values.a.b.c }}\" . }}\n");
+    let error = with(&[CHART, tpl], "a: {}\n").unwrap_err();
+    assert_eq!(error.message.lines().count(), 1, "{error}");
+    assert!(with(&[CHART, ("templates/a.yaml", "a: b: c\n")], "").unwrap_err().written.is_some_and(|written| written.len() == 1));
+}
+
+#[test]
+fn names_of_releases_have_a_form() {
+    let render = |name: &str| render(&chart(&[CHART]), &Options { release: name, ..Options::default() }, &mut NoHost);
+    let long = "a".repeat(54);
+    for name in ["", "A", "a_b", "-a", "a..b", "../x", &long] {
+        assert!(render(name).unwrap_err().message.starts_with("release name check failed: release name "), "{name}");
+    }
+    assert!(render("a.b-1").is_ok());
+}
