@@ -141,11 +141,11 @@ pub struct Error {
     /// Template, line from 1 and column in bytes from 0 of the innermost place, where it is a template that failed.
     pub place: Option<(String, u32, u32)>,
     /// Which values do not meet which schema, where that is the reason.
-    pub refused: Vec<Refused>,
+    pub refused: Box<[Refused]>,
     /// What templates wrote, by path, where that is what is wrong; empty when a template did not come to its end. Nothing when none ran.
     pub written: Option<Vec<(String, String)>>,
     /// What Helm logged before.
-    pub warnings: Vec<String>,
+    pub warnings: Box<[String]>,
 }
 
 impl std::fmt::Display for Error {
@@ -158,7 +158,7 @@ impl std::error::Error for Error {}
 
 impl From<String> for Error {
     fn from(message: String) -> Self {
-        Self { message, asked: false, place: None, refused: Vec::new(), written: None, warnings: Vec::new() }
+        Self { message, asked: false, place: None, refused: Box::default(), written: None, warnings: Box::default() }
     }
 }
 
@@ -178,7 +178,7 @@ pub fn render(chart: &Chart, options: &Options<'_>, host: &mut dyn Host) -> Resu
     let mut warnings = Vec::new();
     match rendered(chart, options, host, &mut warnings) {
         Ok(rendered) => Ok(Rendered { warnings, ..rendered }),
-        Err(error) => Err(Error { warnings, ..error }),
+        Err(error) => Err(Error { warnings: warnings.into(), ..error }),
     }
 }
 
@@ -245,7 +245,7 @@ pub(crate) fn checked(heap: &Heap, part: &Part<'_>, values: MapId, options: &Opt
         return Ok(());
     }
     let message = verdict.message();
-    Err(Error { refused: verdict.refused, ..message.into() })
+    Err(Error { refused: verdict.refused.into(), ..message.into() })
 }
 
 /// What the templates of a chart wrote.

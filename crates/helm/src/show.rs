@@ -31,15 +31,15 @@ pub fn show(chart: &Chart, what: Show) -> String {
         let _ = writeln!(out, "{}", chart.metadata.yaml());
     }
     if let (Show::Values | Show::All, Some(values)) = (what, &chart.values) {
-        let _ = write!(out, "{}{}\n", if what == Show::All { "---\n" } else { "" }, text(values));
+        let _ = writeln!(out, "{}{}", if what == Show::All { "---\n" } else { "" }, text(values));
     }
     if let (Show::Readme | Show::All, Some(readme)) = (what, readme(chart)) {
-        let _ = write!(out, "{}{}\n", if what == Show::All { "---\n" } else { "" }, text(readme));
+        let _ = writeln!(out, "{}{}", if what == Show::All { "---\n" } else { "" }, text(readme));
     }
     if matches!(what, Show::Crds | Show::All) {
         chart.each_crd(&mut |file| {
             let text = text(file);
-            let _ = write!(out, "{}{text}\n", if text.starts_with("---") { "" } else { "---\n" });
+            let _ = writeln!(out, "{}{text}", if text.starts_with("---") { "" } else { "---\n" });
         });
     }
     out

@@ -8,7 +8,7 @@ pub(super) fn check(api_version: &str, kind: &str, kubernetes: (u32, u32)) -> Re
     let known = KNOWN.lines().map(|line| line.split(' ').collect::<Vec<_>>());
     for row in known {
         let [version, name, since, gone, instead, instead_kind] = row.as_slice() else { continue };
-        if (*version, *name) != (api_version, kind) || !number(since).is_some_and(|since| kubernetes >= since) {
+        if (*version, *name) != (api_version, kind) || number(since).is_none_or(|since| kubernetes < since) {
             continue;
         }
         let gone = if *gone == "-" { String::new() } else { format!(", unavailable in v{gone}+") };

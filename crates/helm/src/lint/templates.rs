@@ -1,7 +1,7 @@
 //! Owns what the linter says of templates: the chart renders, and what comes out looks like objects (helm: pkg/chart/v2/lint/rules/template.go).
 
 use plumb_go::strconv::quote;
-use plumb_gotemplate::{Heap, Host};
+use plumb_gotemplate::{Heap, Host, MAP};
 use plumb_yaml::{Kind, NodeRef};
 
 use super::documents::{Head, each, with_root};
@@ -10,7 +10,7 @@ use crate::chart::{Chart, File};
 use crate::dependencies::Part;
 use crate::metadata::mismatch;
 use crate::render::{Error, Options, Output, checked, given, write};
-use crate::values::{Nulls, layered};
+use crate::values::{Log, Nulls, layered, read_first, under};
 
 const PLACE: &str = "templates/";
 /// Words without which a workload has no selector, wherever they are in the text: the linter looks no closer.
@@ -42,7 +42,7 @@ pub(super) fn check(
             return Ok(());
         }
     };
-    match rendered(chart, options, host)? {
+    match rendered(chart, folder.values, options, host)? {
         // What has no values that fit is not looked at any further.
         None => {}
         Some(Err(error)) => {
@@ -63,10 +63,22 @@ pub(super) fn check(
 }
 
 /// What the templates write where nothing that asks to fail does; nothing where dependencies or values do not fit together.
-fn rendered(chart: &Chart, options: &Options<'_>, host: &mut dyn Host) -> Result<Option<Result<Vec<Output>, Error>>, Error> {
+fn rendered(
+    chart: &Chart,
+    own: Option<&[u8]>,
+    options: &Options<'_>,
+    host: &mut dyn Host,
+) -> Result<Option<Result<Vec<Output>, Error>>, Error> {
     let nobody = |_: &str, _: &File| None;
     let mut heap = Heap::new(false, options.limits.heap_bytes);
     let values = given(&mut heap, &nobody, options)?;
+    if let Some(own) = own.and_then(|own| read_first(&mut heap, own).ok()) {
+        // When Helm's linter looks at values.yaml, the maps that the user gives take up what the chart has in them, `null` too, and keep it.
+        let both = heap.map(&MAP);
+        for below in [values, own] {
+            under(&mut heap, both, below, Nulls::Erase, &mut Log::new(&mut Vec::new()));
+        }
+    }
     let mut part = match Part::new(&mut heap, chart, &nobody) {
         Ok(part) => part,
         // Helm reads values with the chart, and says so there.

@@ -26,7 +26,7 @@ enum Shape {
 
 struct Found {
     shape: Shape,
-    violation: Violation,
+    violation: Box<Violation>,
     causes: Vec<Found>,
 }
 
@@ -39,7 +39,7 @@ impl Found {
         if is_skipped {
             out.append(&mut causes);
         } else {
-            out.push(Violation { causes, ..self.violation });
+            out.push(Violation { causes, ..*self.violation });
         }
     }
 }
@@ -165,7 +165,7 @@ impl<'c> Checker<'c> {
     }
 
     fn shaped(&self, frame: &Frame<'_>, shape: Shape, message: impl FnOnce() -> String) -> Found {
-        let mut violation = Violation { path: Vec::new(), message: String::new(), schema: String::new(), causes: Vec::new() };
+        let mut violation = Box::new(Violation { path: Vec::new(), message: String::new(), schema: String::new(), causes: Vec::new() });
         if !frame.is_asked_whether {
             violation.path.clone_from(&self.path);
             violation.message = message();
