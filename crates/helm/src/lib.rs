@@ -4,6 +4,7 @@
 //! A [`Chart`] is read once ([`Chart::load`]) and rendered as often as wanted ([`render`]); [`Rendered::text`] is what `helm template` prints.
 
 #![warn(missing_docs)]
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on fails"))]
 
 mod archive;
 mod capabilities;

@@ -16,6 +16,7 @@ mod reference;
 mod violation;
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, clippy::print_stderr, reason = "tests read recorded cases from disk and count them")]
 mod tests;
 
 use plumb_gotemplate::{Heap, MapId, Value};
