@@ -34,6 +34,7 @@ impl Run<'_> {
                     values: Vec::new(),
                     crds: true,
                     hooks: true,
+                    schema: true,
                     kube_version: None,
                     api_versions: Vec::new(),
                 };

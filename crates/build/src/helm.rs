@@ -19,6 +19,9 @@ use crate::run::{Run, Taken};
 /// The longest name of a release: Helm's own limit (pkg/action/action.go), so that names made of it stay names.
 pub const MAX_RELEASE_NAME: usize = 53;
 
+/// How many of Helm's warnings a step tells: one for each value that does not fit.
+const MAX_WARNINGS: usize = 100;
+
 /// The values of a step, as the chart is given them.
 #[derive(Default)]
 struct Values {
@@ -63,21 +66,59 @@ impl Run<'_> {
             include_crds: step.crds,
             is_upgrade,
             revision,
+            skip_schema: !step.schema,
+            lint: false,
             limits: Limits::default(),
             trace: None,
         };
         let mut host = Release { questions: &self.questions, name, calls: BTreeMap::new() };
         match plumb_helm::render(chart, &options, &mut host) {
-            Ok(rendered) => Some(rendered),
+            Ok(rendered) => {
+                self.warn(&rendered.warnings);
+                Some(rendered)
+            }
             Err(error) => {
-                let diagnostic = Diagnostic::error(if error.asked { "chart-refuses" } else { "chart" }, error.message.clone());
-                self.diagnostics.push(match &error.place {
-                    Some((template, line, column)) => diagnostic.hint(format!("It happens at {template}:{line}:{column}.")),
-                    None => diagnostic,
-                });
+                self.warn(&error.warnings);
+                self.refuse(&error);
                 None
             }
         }
+    }
+
+    /// Takes over what Helm logs of values that do not fit together, each once.
+    fn warn(&mut self, warnings: &[String]) {
+        for (nth, warning) in warnings.iter().enumerate().filter(|(nth, warning)| !warnings[..*nth].contains(warning)) {
+            if nth >= MAX_WARNINGS {
+                break;
+            }
+            let message = warning.strip_prefix("warning: ").unwrap_or(warning);
+            self.diagnostics.push(Diagnostic::warning("chart", message));
+        }
+    }
+
+    /// Says why a chart came to nothing: each value that its schemas refuse by itself.
+    fn refuse(&mut self, error: &plumb_helm::Error) {
+        for refused in &error.refused {
+            let values = if refused.at.is_empty() { "the values".to_owned() } else { format!("`{}`", refused.at.join(".")) };
+            if let Some(why) = &refused.unusable {
+                let message = format!("{values} cannot be held against the schema of chart `{}`: {why}", refused.chart);
+                self.diagnostics.push(Diagnostic::error("values-schema", message));
+            }
+            for violation in &refused.violations {
+                let path: Vec<&str> = refused.at.iter().chain(&violation.path).map(String::as_str).collect();
+                let place = if path.is_empty() { values.clone() } else { format!("`{}`", path.join(".")) };
+                let message = format!("{place} does not meet the schema of chart `{}`: {}", refused.chart, violation.message);
+                self.diagnostics.push(Diagnostic::error("values-schema", message));
+            }
+        }
+        if !error.refused.is_empty() {
+            return;
+        }
+        let diagnostic = Diagnostic::error(if error.asked { "chart-refuses" } else { "chart" }, error.message.clone());
+        self.diagnostics.push(match &error.place {
+            Some((template, line, column)) => diagnostic.hint(format!("It happens at {template}:{line}:{column}.")),
+            None => diagnostic,
+        });
     }
 
     /// Adds what a chart came to: CRDs first, then objects in Helm's order, then hooks.

@@ -19,6 +19,8 @@ pub struct HelmStep {
     pub crds: bool,
     /// Whether hooks run.
     pub hooks: bool,
+    /// Whether values are held against the charts' `values.schema.json`.
+    pub schema: bool,
     /// What the chart is told of Kubernetes' version; none: what the target says.
     pub kube_version: Option<String>,
     /// APIs that the chart is told are there, beside what the target serves.

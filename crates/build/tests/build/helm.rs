@@ -42,6 +42,7 @@ fn step() -> HelmStep {
         values: Vec::new(),
         crds: true,
         hooks: true,
+        schema: true,
         kube_version: None,
         api_versions: Vec::new(),
     }
@@ -305,6 +306,17 @@ fn objects_carry_what_helm_marks_those_of_a_release_with() {
         serde_json::json!({"meta.helm.sh/release-name": "shop", "meta.helm.sh/release-namespace": "team-a"})
     );
     assert_eq!(manifests[1].value()["metadata"].get("labels"), None, "nor does Helm mark hooks");
+}
+
+#[test]
+fn each_value_that_a_schema_refuses_is_an_error_of_its_own() {
+    let schema = r#"{"properties": {"replicas": {"type": "integer"}, "image": {"properties": {"tag": {"type": "string"}}}}}"#;
+    let files = [CHART, ("chart/values.yaml", "replicas: many\nimage: {tag: 1}\n"), ("chart/values.schema.json", schema)];
+    let told = errors(&offline(&files, step()));
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.iter().any(|error| error.starts_with("`replicas` does not meet the schema of chart `shop`")), "{told:?}");
+    assert!(told.iter().any(|error| error.starts_with("`image.tag` does not meet the schema of chart `shop`")), "{told:?}");
+    assert_eq!(errors(&offline(&files, HelmStep { schema: false, ..step() })), [""; 0]);
 }
 
 #[test]

@@ -76,6 +76,7 @@ fn helm_step(field: &Field<'_>, step: &Field<'_>, sources: &BTreeMap<Arc<str>, S
     let values = helm.take("values");
     let crds = helm.take("crds").map_or(Some(true), |field| field.word(log, &[("include", true), ("skip", false)]));
     let hooks = helm.take("hooks").map_or(Some(true), |field| field.boolean(log));
+    let schema = helm.take("schema").map_or(Some(true), |field| field.word(log, &[("check", true), ("skip", false)]));
     let kube_version = helm.take("kubeVersion").and_then(|field| field.text(log)).map(str::to_owned);
     let api_versions = helm.take("apiVersions").map_or_else(Vec::new, |field| texts(&field, log));
     helm.finish(log);
@@ -85,7 +86,7 @@ fn helm_step(field: &Field<'_>, step: &Field<'_>, sources: &BTreeMap<Arc<str>, S
         Some(release) => Some(release?),
         None => None,
     };
-    let helm = HelmStep { source, chart: chart?, release, values, crds: crds?, hooks: hooks?, kube_version, api_versions };
+    let helm = HelmStep { source, chart: chart?, release, values, crds: crds?, hooks: hooks?, schema: schema?, kube_version, api_versions };
     Some(StepKind::Helm(Box::new(helm)))
 }
 

@@ -165,7 +165,7 @@ fn values_are_held_against_schemas_of_all_charts() {
         .flat_map(|refused| refused.violations.iter().map(|one| [refused.at.as_slice(), &one.path].concat().join(".")))
         .collect();
     assert_eq!(places, ["", "k", "sub.x"]);
-    let values = [("values".to_owned(), b"k: x\n".to_vec())];
+    let values = [ValuesFile { name: "values".to_owned(), content: b"k: x\n".as_slice().into(), secret: false }];
     let options = Options { release: "rel", values: &values, skip_schema: true, ..Options::default() };
     assert!(render(&chart(&files), &options, &mut NoHost).is_ok());
     let aliased = ("Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\ndependencies: [{name: sub, version: 1.x, alias: other}]\n");
