@@ -11,7 +11,6 @@ use crate::serve::PLUMB;
 const EXCEPTIONS: &[(&str, &str)] = &[
     ("install", "what a command line lacks is said in Plumb's own words"),
     ("install nodeps testdata/testcharts/chart-missing-deps", "Helm 4.3.1 says it in other words, and Plumb as it does"),
-    ("install --dependency-update updeps testdata/testcharts/chart-with-subchart-update", "no option of `template` yet: it fetches charts"),
     ("install secrets testdata/testcharts/chart-with-secret --dry-run --hide-secret", "an option of `install` alone"),
     ("install secrets testdata/testcharts/chart-with-secret --hide-secret", "an option of `install` alone"),
     ("lint --quiet testdata/testcharts/chart-with-only-crds", "Helm 4.3.1 warns that `templates/` is not there, and so does Plumb"),
