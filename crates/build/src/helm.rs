@@ -69,6 +69,7 @@ impl Run<'_> {
             skip_schema: !step.schema,
             lint: false,
             limits: Limits::default(),
+            prepared: None,
             trace: None,
         };
         let mut host = Release { questions: &self.questions, name, calls: BTreeMap::new() };
@@ -130,7 +131,12 @@ impl Run<'_> {
         };
         if step.crds {
             for (source, content) in &rendered.crds {
-                self.made(&step.source, source, content, Taken { role: Role::Base, sensitive: false, made: true, release: None });
+                self.made(
+                    &step.source,
+                    source,
+                    &String::from_utf8_lossy(content),
+                    Taken { role: Role::Base, sensitive: false, made: true, release: None },
+                );
             }
         }
         for manifest in &rendered.manifests {

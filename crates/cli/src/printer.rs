@@ -95,6 +95,19 @@ impl Printer {
         out.flush()
     }
 
+    /// Writes data in parts, as `each` gives them.
+    pub(crate) fn parts(&self, each: impl FnOnce(&mut dyn FnMut(&str))) -> io::Result<()> {
+        let mut out = io::BufWriter::with_capacity(1 << 16, io::stdout().lock());
+        let mut written = Ok(());
+        each(&mut |part| {
+            if written.is_ok() {
+                written = out.write_all(part.as_bytes());
+            }
+        });
+        written?;
+        out.flush()
+    }
+
     /// Writes a line of data.
     pub(crate) fn line(&self, text: &str) -> io::Result<()> {
         self.data(&format!("{text}\n"))

@@ -1,6 +1,6 @@
 //! Owns which functions a template may call: tables by name, of Go's own, of Sprig's and of Helm's.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::func::Function;
 use crate::tree::{Builtin, Callee, Special};

@@ -1,11 +1,14 @@
 //! Owns the memory of one render: texts, lists, maps, objects, names and origins. Nothing is freed before the render ends, so
 //! handles are plain numbers, values are copied freely and cycles made with `set` leak nothing. Its size is limited.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use crate::func::Failure;
 use crate::object::{MapType, Object};
 use crate::origin::{CtlId, O, Origins};
+use crate::shared::Shared;
 use crate::text::{Seg, Str, Traced};
 use crate::value::{Items, ListType, MapId, ObjId, Value};
 
@@ -109,16 +112,25 @@ impl GoMap {
 #[derive(Clone, Debug)]
 pub struct Heap {
     text: Traced,
+    /// Texts that are not copied here.
+    shared: Shared,
     lists: Vec<Value>,
     maps: Vec<GoMap>,
+    /// About how many entries the maps were given.
+    entries: usize,
     objects: Vec<Object>,
     names: Vec<Str>,
-    by_name: HashMap<Box<[u8]>, Sym>,
+    by_name: HashTable<Sym>,
+    hasher: DefaultHashBuilder,
     /// Where things are from.
     pub origins: Origins,
     /// What is being executed now: the origin of constants and the condition that text is written under.
     pub here: Here,
     limit: usize,
+}
+
+fn bytes_of<'t>(own: &'t Traced, shared: &'t Shared, text: Str) -> &'t [u8] {
+    if Shared::has(text) { shared.bytes(text) } else { &own.bytes[text.range()] }
 }
 
 /// What is being executed now.
@@ -135,11 +147,14 @@ impl Heap {
     pub fn new(tracing: bool, limit_bytes: usize) -> Self {
         Self {
             text: Traced::default(),
+            shared: Shared::default(),
             lists: Vec::new(),
             maps: Vec::new(),
+            entries: 0,
             objects: Vec::new(),
             names: Vec::new(),
-            by_name: HashMap::new(),
+            by_name: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
             origins: Origins::new(tracing),
             here: Here::default(),
             limit: limit_bytes,
@@ -148,7 +163,10 @@ impl Heap {
 
     /// Returns about how many bytes are in use.
     pub fn used_bytes(&self) -> usize {
-        self.text.bytes.len() + (self.text.segs.len() + self.lists.len()) * 16 + (self.maps.len() + self.objects.len()) * 64
+        self.text.bytes.len()
+            + (self.text.segs.len() + self.lists.len()) * 16
+            + (self.maps.len() + self.objects.len() + self.names.len()) * 64
+            + self.entries * size_of::<Entry>()
     }
 
     /// Fails when the heap, with so many bytes more, is over its limit. Called before anything whose size a template decides.
@@ -163,19 +181,29 @@ impl Heap {
 
     /// Interns a name.
     pub fn sym(&mut self, name: &[u8]) -> Sym {
-        if let Some(known) = self.by_name.get(name) {
-            return *known;
+        let hash = self.hasher.hash_one(name);
+        if let Some(known) = self.named(hash, name) {
+            return known;
         }
         let text = self.push(name, O::NONE);
-        let sym = Sym(self.names.len() as u32);
-        self.names.push(text);
-        self.by_name.insert(name.into(), sym);
-        sym
+        self.add_name(hash, text)
     }
 
     /// Returns the name if anything has it.
     pub fn find_sym(&self, name: &[u8]) -> Option<Sym> {
-        self.by_name.get(name).copied()
+        self.named(self.hasher.hash_one(name), name)
+    }
+
+    fn named(&self, hash: u64, name: &[u8]) -> Option<Sym> {
+        self.by_name.find(hash, |known| self.name(*known) == name).copied()
+    }
+
+    fn add_name(&mut self, hash: u64, text: Str) -> Sym {
+        let sym = Sym(self.names.len() as u32);
+        self.names.push(text);
+        let Self { names, text, shared, hasher, by_name, .. } = self;
+        by_name.insert_unique(hash, sym, |known| hasher.hash_one(bytes_of(text, shared, names[known.0 as usize])));
+        sym
     }
 
     /// Returns a name's text.
@@ -192,7 +220,7 @@ impl Heap {
 
     /// Returns a text's bytes.
     pub fn bytes(&self, text: Str) -> &[u8] {
-        &self.text.bytes[text.range()]
+        bytes_of(&self.text, &self.shared, text)
     }
 
     /// Returns a text for people or for functions that take only UTF-8: what is none is replaced.
@@ -205,6 +233,30 @@ impl Heap {
         let at = self.text.position();
         self.text.push(bytes, origin, Seg::WHOLE, CtlId(0));
         Str { at, len: bytes.len() as u32 }
+    }
+
+    /// Adds a text of no known origin without copying it, as long as that is possible.
+    pub fn share(&mut self, text: &std::sync::Arc<[u8]>) -> Str {
+        match self.shared.add(text) {
+            Some(shared) => shared,
+            None => self.push(text, O::NONE),
+        }
+    }
+
+    /// Returns a text of the heap's own buffer with the bytes of any text.
+    fn owned(&mut self, text: Str) -> Str {
+        if !Shared::has(text) {
+            return text;
+        }
+        let at = self.text.position();
+        let Self { text: buffer, shared, .. } = self;
+        buffer.push(shared.bytes(text), O::NONE, Seg::WHOLE, CtlId(0));
+        Str { at, len: text.len }
+    }
+
+    /// Adds a file's text: as it stands where that is known, otherwise without copying it.
+    pub fn file(&mut self, text: &std::sync::Arc<[u8]>, origin: O) -> Str {
+        if origin.is_known() { self.push_linear(text, origin, 0) } else { self.share(text) }
     }
 
     /// Adds a text as it stands in a file: its bytes are those at and after an offset of what `origin` is the place of.
@@ -223,12 +275,18 @@ impl Heap {
 
     /// Writes part of a text elsewhere, with its segments; bytes that say nothing of their own get `own`.
     pub fn write(&self, text: Str, own: O, ctl: CtlId, out: &mut Traced) {
-        out.copy(&self.text, text.range(), own, ctl);
+        if Shared::has(text) {
+            out.push(self.shared.bytes(text), own, Seg::WHOLE, ctl);
+        } else {
+            out.copy(&self.text, text.range(), own, ctl);
+        }
     }
 
     /// Returns the segments under a text.
     pub fn segs(&self, text: Str) -> impl Iterator<Item = Seg> + '_ {
-        self.text.under(text.range())
+        let of_others = Shared::has(text).then_some(Seg { at: text.at, origin: O::NONE, off: Seg::WHOLE, ctl: CtlId(0) });
+        let own = of_others.is_none().then(|| self.text.under(text.range()));
+        of_others.into_iter().chain(own.into_iter().flatten())
     }
 
     /// Marks whatever a text is made of as used.
@@ -236,6 +294,7 @@ impl Heap {
         if !self.origins.tracing() {
             return;
         }
+        let text = self.owned(text);
         let Self { text: buffer, origins, .. } = self;
         for seg in buffer.under(text.range()) {
             let origin = if seg.origin == O::NONE { own } else { seg.origin };
@@ -280,6 +339,20 @@ impl Heap {
         MapId(self.maps.len() as u32 - 1)
     }
 
+    /// Adds a map that has the same entries as another one, of a plain type and with nothing erased.
+    pub fn same_entries(&mut self, id: MapId) -> MapId {
+        let GoMap { entries, index, sorted, .. } = self.get(id);
+        let copy = GoMap { ty: &crate::MAP, entries: entries.clone(), index: index.clone(), sorted: *sorted, erased: Vec::new() };
+        self.entries += copy.entries.len();
+        self.maps.push(copy);
+        MapId(self.maps.len() as u32 - 1)
+    }
+
+    /// Puts another value at the place of an entry.
+    pub fn set_entry(&mut self, id: MapId, at: usize, value: Value) {
+        self.get_mut(id).entries[at].value = value;
+    }
+
     /// Returns a map.
     pub fn get(&self, id: MapId) -> &GoMap {
         &self.maps[id.0 as usize]
@@ -287,6 +360,8 @@ impl Heap {
 
     /// Returns a map to be changed.
     pub fn get_mut(&mut self, id: MapId) -> &mut GoMap {
+        // Whoever changes a map adds at most one entry to it.
+        self.entries += 1;
         &mut self.maps[id.0 as usize]
     }
 
@@ -294,9 +369,9 @@ impl Heap {
     pub fn sort(&mut self, id: MapId) -> usize {
         let map = &mut self.maps[id.0 as usize];
         if !map.sorted {
-            let (names, text) = (&self.names, &self.text.bytes);
+            let (names, text, shared) = (&self.names, &self.text, &self.shared);
             map.entries.sort_by(|a, b| {
-                let name = |entry: &Entry| &text[names[entry.key.0 as usize].range()];
+                let name = |entry: &Entry| bytes_of(text, shared, names[entry.key.0 as usize]);
                 name(a).cmp(name(b))
             });
             map.sorted = true;
@@ -458,6 +533,7 @@ impl Heap {
         }
         match value {
             Value::Str(own, text) => {
+                let text = self.owned(text);
                 let at = self.text.position();
                 self.text.copy_within(text.range(), own, ctl);
                 let text = Str { at, len: self.text.position() - at };
@@ -478,6 +554,7 @@ impl Heap {
         }
         match value {
             Value::Str(own, text) if !self.text.segs.is_empty() => {
+                let text = self.owned(text);
                 let segs: Vec<Seg> = self.segs(text).collect();
                 let at = self.text.position();
                 for (nth, seg) in segs.iter().enumerate() {
@@ -499,6 +576,7 @@ impl Heap {
 
     /// Returns a text with other bytes, as many as before, each from where the one in its place was.
     pub(crate) fn replaced(&mut self, text: Str, own: O, bytes: &[u8]) -> Str {
+        let text = self.owned(text);
         let at = self.text.position();
         self.text.copy_within(text.range(), own, CtlId(0));
         self.text.bytes[at as usize..].copy_from_slice(bytes);
@@ -510,6 +588,7 @@ impl Heap {
         if own == O::NONE || !self.origins.tracing() {
             return text;
         }
+        let text = self.owned(text);
         let at = self.text.position();
         self.text.copy_within(text.range(), own, CtlId(0));
         Str { at, len: self.text.position() - at }
@@ -546,6 +625,11 @@ impl Heap {
         };
         let name = self.name(name);
         methods.iter().find(|method| method.name.as_bytes() == name).copied()
+    }
+
+    /// Returns a value as `%v` prints it.
+    pub fn printed(&mut self, value: Value) -> Vec<u8> {
+        crate::print::default(self, value)
     }
 
     /// Returns a value's type as Go writes it.
@@ -609,7 +693,12 @@ pub struct Builder<'h> {
 impl Builder<'_> {
     /// Appends part of an existing text with its origins.
     pub fn text(&mut self, text: Str, own: O) -> &mut Self {
-        self.heap.text.copy_within(text.range(), own, CtlId(0));
+        if Shared::has(text) {
+            let Heap { text: buffer, shared, .. } = &mut *self.heap;
+            buffer.push(shared.bytes(text), own, Seg::WHOLE, CtlId(0));
+        } else {
+            self.heap.text.copy_within(text.range(), own, CtlId(0));
+        }
         self
     }
 

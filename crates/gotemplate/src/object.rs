@@ -28,6 +28,8 @@ pub struct MapType {
     pub zero: Zero,
     /// Its methods; they get the map as the first argument.
     pub methods: &'static [&'static Function],
+    /// Whether there is no map: nil of that type, which encoders write as such.
+    pub is_nil: bool,
 }
 
 impl fmt::Debug for MapType {
@@ -37,9 +39,15 @@ impl fmt::Debug for MapType {
 }
 
 /// `map[string]interface {}`.
-pub static MAP: MapType = MapType { name: "map[string]interface {}", element: "interface {}", zero: Zero::Nil, methods: &[] };
+pub static MAP: MapType =
+    MapType { name: "map[string]interface {}", element: "interface {}", zero: Zero::Nil, methods: &[], is_nil: false };
 /// `map[string]string`.
-pub static STRINGS: MapType = MapType { name: "map[string]string", element: "string", zero: Zero::Text, methods: &[] };
+pub static STRINGS: MapType = MapType { name: "map[string]string", element: "string", zero: Zero::Text, methods: &[], is_nil: false };
+/// `map[string]interface {}(nil)`: what reading nothing gives.
+pub static NO_MAP: MapType =
+    MapType { name: "map[string]interface {}", element: "interface {}", zero: Zero::Nil, methods: &[], is_nil: true };
+/// `map[string]string(nil)`.
+pub static NO_STRINGS: MapType = MapType { name: "map[string]string", element: "string", zero: Zero::Text, methods: &[], is_nil: true };
 
 /// A struct's Go type.
 pub struct StructType {

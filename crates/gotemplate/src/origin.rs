@@ -1,7 +1,7 @@
 //! Owns where values and bytes come from: origins as small indices, the arena behind them, and the conditions they stand under.
 //! With tracing off every origin is [`O::NONE`] or [`O::SECRET`], and nothing here costs more than a comparison.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use plumb_world::Span;
 

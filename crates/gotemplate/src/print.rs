@@ -28,7 +28,7 @@ pub fn default(heap: &mut Heap, value: Value) -> Vec<u8> {
 }
 
 /// Returns what `fmt.Sprint` or `fmt.Sprintln` give: each argument's bytes keep their origins.
-pub(crate) fn print(heap: &mut Heap, values: &[Value], line: bool) -> Value {
+pub(crate) fn print(heap: &mut Heap, values: &[Value], line: bool) -> Result<Value, Failure> {
     let mut out = Traced::default();
     for (nth, value) in values.iter().enumerate() {
         // Print puts a space between two arguments of which none is a text.
@@ -37,6 +37,7 @@ pub(crate) fn print(heap: &mut Heap, values: &[Value], line: bool) -> Value {
             out.push(b" ", O::NONE, Seg::WHOLE, CtlId(0));
         }
         if let Value::Str(own, text) = *value {
+            heap.reserve(out.bytes.len() + text.len as usize)?;
             heap.write(text, own, CtlId(0), &mut out);
             continue;
         }
@@ -48,7 +49,8 @@ pub(crate) fn print(heap: &mut Heap, values: &[Value], line: bool) -> Value {
     if line {
         out.push(b"\n", O::NONE, Seg::WHOLE, CtlId(0));
     }
-    Value::Str(O::NONE, heap.push_traced(&out))
+    heap.reserve(out.bytes.len())?;
+    Ok(Value::Str(O::NONE, heap.push_traced(&out)))
 }
 
 /// Returns what `fmt.Sprintf` gives: the format's own bytes and each argument's keep their origins.

@@ -1,7 +1,8 @@
 //! Owns sets of templates by name: a file's templates replace those of the same name, and a text given to `tpl` sees those around it.
 
-use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use crate::heap::{Heap, Sym};
 use crate::tree::Tree;
@@ -11,10 +12,10 @@ use crate::tree::Tree;
 pub struct Scope {
     /// The name of the set itself, for messages: Helm calls its own `gotpl`.
     name: Sym,
-    templates: HashMap<Sym, Rc<Tree>>,
+    templates: HashMap<Sym, Arc<Tree>>,
     /// The text's own template, when this is the set of a text given to `tpl`.
-    main: Option<Rc<Tree>>,
-    around: Option<Rc<Self>>,
+    main: Option<Arc<Tree>>,
+    around: Option<Arc<Self>>,
 }
 
 impl Scope {
@@ -24,16 +25,16 @@ impl Scope {
     }
 
     /// Returns an empty set inside another.
-    pub fn inside(around: &Rc<Self>) -> Self {
+    pub fn inside(around: &Arc<Self>) -> Self {
         Self { name: around.name, templates: HashMap::new(), main: None, around: Some(around.clone()) }
     }
 
-    pub(crate) fn set_main(&mut self, tree: Rc<Tree>) {
+    pub(crate) fn set_main(&mut self, tree: Arc<Tree>) {
         self.main = Some(tree);
     }
 
     /// Returns the text's own template.
-    pub(crate) fn main(&self) -> Option<&Rc<Tree>> {
+    pub(crate) fn main(&self) -> Option<&Arc<Tree>> {
         self.main.as_ref()
     }
 
@@ -43,7 +44,7 @@ impl Scope {
     }
 
     /// Adds a template. An empty one replaces nothing (`text/template`'s `associate`).
-    pub fn add(&mut self, heap: &Heap, tree: Rc<Tree>) {
+    pub fn add(&mut self, heap: &Heap, tree: Arc<Tree>) {
         if tree.is_empty(heap) && self.find(tree.name).is_some() {
             return;
         }
@@ -51,7 +52,7 @@ impl Scope {
     }
 
     /// Returns the template of a name.
-    pub fn find(&self, name: Sym) -> Option<Rc<Tree>> {
+    pub fn find(&self, name: Sym) -> Option<Arc<Tree>> {
         let mut scope = self;
         loop {
             if let Some(tree) = scope.templates.get(&name) {

@@ -1,7 +1,7 @@
 //! Owns the parsed template: nodes as `text/template/parse` has them. Names are interned and texts are ranges of the heap that was parsed
 //! into, so a tree is valid in that heap and every clone of it.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::func::Function;
 use crate::heap::Sym;
@@ -16,7 +16,7 @@ pub struct Tree {
     /// The same as a text, for the keys of recorded randomness.
     pub title: String,
     /// What it was parsed from: for messages and origins.
-    pub source: Rc<Source>,
+    pub source: Arc<Source>,
     /// Its content.
     pub root: List,
     /// Where its content begins: the `define`, or the file's first byte.

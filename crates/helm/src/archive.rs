@@ -11,6 +11,9 @@ pub const MAX_FILE_BYTES: u64 = 5 << 20;
 /// How many entries an archive may have.
 pub const MAX_ENTRIES: usize = 50_000;
 
+/// The longest path of an entry: what systems take.
+pub const MAX_PATH_BYTES: usize = 4096;
+
 const BLOCK: usize = 512;
 
 /// Why an archive was refused.
@@ -58,6 +61,9 @@ pub fn unpack(bytes: &[u8]) -> Result<Vec<File>, ArchiveError> {
             b'g' => {}
             b'0' | 0 => {
                 let name = long_name.take().unwrap_or_else(|| name(header));
+                if name.len() > MAX_PATH_BYTES {
+                    return refused(format!("the name of an entry may have {MAX_PATH_BYTES} bytes"));
+                }
                 if size > MAX_FILE_BYTES {
                     return refused(format!("decompressed chart file {name:?} is larger than the maximum file size {MAX_FILE_BYTES}"));
                 }

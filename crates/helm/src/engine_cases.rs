@@ -74,7 +74,7 @@ fn rendered(folder: &std::path::Path) -> Result<BTreeMap<String, String>, String
     }
     set.add(&mut heap, &part, "", values);
     let options = Options { lint: options["lintMode"] == true, ..Options::default() };
-    let written = set.execute(heap, &Functions::helm(), &options, &mut Nobody).map_err(|error| error.message)?;
+    let written = set.execute(heap, &Functions::helm(), None, &options, &mut Nobody).map_err(|error| error.message)?;
     let text = |output: &crate::Output| String::from_utf8_lossy(&output.text.bytes).into_owned();
     Ok(written.outputs.iter().map(|output| (output.source.clone(), text(output))).collect())
 }

@@ -13,6 +13,7 @@ static FILES: MapType = MapType {
     element: "[]uint8",
     zero: Zero::Bytes,
     methods: &[&GET, &GET_BYTES, &GLOB, &AS_CONFIG, &AS_SECRETS, &LINES],
+    is_nil: false,
 };
 
 /// Returns `.Files` of a chart.
@@ -27,7 +28,7 @@ pub(crate) fn files(heap: &mut Heap, place: &str, files: &[File], named: &Named<
             _ => O::NONE,
         };
         let key = heap.sym(file.name.as_bytes());
-        let text = if origin.is_known() { heap.push_linear(&file.data, origin, 0) } else { heap.push(&file.data, O::NONE) };
+        let text = heap.file(&file.data, origin);
         heap.get_mut(map).set(key, O::NONE, Value::Bytes(origin, text));
     }
     Value::Map(O::NONE, map)

@@ -3,6 +3,10 @@
 /// Returns whether a name matches: `*` and `?` stop at `/`, `**` does not; `[a-z]`, `[!a]`, `{a,b}`, `\x`.
 pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
+    if !is_well_formed(&pattern) {
+        // Helm takes every file then.
+        return true;
+    }
     let name: Vec<char> = name.chars().collect();
     let mut budget = BUDGET;
     step(&pattern, &name, &mut budget)
@@ -11,7 +15,37 @@ pub(crate) fn matches(pattern: &str, name: &str) -> bool {
 /// How many comparisons one name may take.
 const BUDGET: u32 = 200_000;
 
-fn step(pattern: &[char], name: &[char], budget: &mut u32) -> bool {
+/// Whether gobwas/glob can read a pattern: what is opened is closed, and something is behind a backslash.
+fn is_well_formed(pattern: &[char]) -> bool {
+    let (mut at, mut open) = (0, 0_usize);
+    while let Some(c) = pattern.get(at) {
+        match c {
+            '\\' if at + 1 == pattern.len() => return false,
+            '\\' => at += 1,
+            '{' => open += 1,
+            '}' => match open.checked_sub(1) {
+                Some(left) => open = left,
+                None => return false,
+            },
+            '[' => match class(&pattern[at + 1..]) {
+                Some((set, _, after)) if !set.is_empty() => at = pattern.len() - after.len() - 1,
+                _ => return false,
+            },
+            _ => {}
+        }
+        at += 1;
+    }
+    open == 0
+}
+
+fn step(mut pattern: &[char], mut name: &[char], budget: &mut u32) -> bool {
+    // What is neither a star nor a choice goes forward without a call: names may be long.
+    while let Some(c) = pattern.first().filter(|c| !matches!(c, '*' | '{' | '[' | '?' | '\\')) {
+        if name.first() != Some(c) {
+            return false;
+        }
+        (pattern, name) = (&pattern[1..], &name[1..]);
+    }
     *budget = budget.saturating_sub(1);
     if *budget == 0 {
         return false;
@@ -98,6 +132,8 @@ mod tests {
             ("{a,b}/?.txt", "b/x.txt", true),
             ("[!a]*", "bc", true),
             ("[a-c]x", "dx", false),
+            ("[", "any", true),
+            ("{a,b", "any", true),
         ] {
             assert_eq!(matches(pattern, name), expect, "{pattern} {name}");
         }

@@ -9,6 +9,8 @@ pub struct Ignore {
 #[derive(Clone, Debug)]
 struct Rule {
     pattern: String,
+    /// Whether nothing in the pattern is special.
+    is_plain: bool,
     negated: bool,
     must_be_folder: bool,
     /// Matches the name alone, not the path.
@@ -70,12 +72,18 @@ impl Rule {
         }
         let rooted = rule.strip_prefix('/');
         let name_only = rooted.is_none() && !rule.contains('/');
-        Ok(Some(Self { pattern: rooted.unwrap_or(rule).to_owned(), negated, must_be_folder, name_only }))
+        let pattern = rooted.unwrap_or(rule).to_owned();
+        let is_plain = !pattern.contains(['*', '?', '[', '\\']);
+        Ok(Some(Self { pattern, is_plain, negated, must_be_folder, name_only }))
     }
 
     fn matches(&self, path: &str) -> bool {
         let path = if self.name_only { path.trim_end_matches('/').rsplit('/').next().unwrap_or(path) } else { path };
-        path_match(&self.pattern.chars().collect::<Vec<_>>(), &path.chars().collect::<Vec<_>>())
+        if self.is_plain {
+            return self.pattern == path;
+        }
+        // Patterns that are not well formed are refused when they are read.
+        plumb_go::path::matches(self.pattern.as_bytes(), path.as_bytes()).unwrap_or_default()
     }
 }
 
@@ -89,31 +97,4 @@ fn well_formed(pattern: &str) -> bool {
         }
     }
     true
-}
-
-/// `filepath.Match`.
-fn path_match(pattern: &[char], name: &[char]) -> bool {
-    match pattern {
-        [] => name.is_empty(),
-        ['*', rest @ ..] => {
-            let reach = name.iter().take_while(|c| **c != '/').count();
-            (0..=reach).any(|at| path_match(rest, &name[at..]))
-        }
-        ['?', rest @ ..] => name.first().is_some_and(|c| *c != '/') && path_match(rest, &name[1..]),
-        ['[', rest @ ..] => {
-            let Some(c) = name.first() else { return false };
-            let negated = rest.first() == Some(&'^');
-            let body = &rest[usize::from(negated)..];
-            let Some(end) = body.iter().position(|c| *c == ']') else { return false };
-            let (mut at, mut found) = (0, false);
-            while at < end {
-                let low = body[at];
-                let high = if at + 2 < end && body[at + 1] == '-' { body[at + 2] } else { low };
-                found |= low <= *c && *c <= high;
-                at += if high == low { 1 } else { 3 };
-            }
-            found != negated && path_match(&body[end + 1..], &name[1..])
-        }
-        ['\\', c, rest @ ..] | [c, rest @ ..] => name.first() == Some(c) && path_match(rest, &name[1..]),
-    }
 }

@@ -28,19 +28,21 @@ mod metadata;
     reason = "tests read recorded cases from disk and count them"
 )]
 mod own;
+mod prepared;
 mod render;
 mod schema;
 mod show;
 mod strvals;
 mod values;
 
-pub use archive::{ArchiveError, MAX_ENTRIES, MAX_FILE_BYTES, unpack};
+pub use archive::{ArchiveError, MAX_ENTRIES, MAX_FILE_BYTES, MAX_PATH_BYTES, unpack};
 pub use capabilities::Capabilities;
 pub use chart::{Chart, ChartError, File};
 pub use dependencies::Named;
 pub use ignore::Ignore;
 pub use manifest::{Hook, Manifest, documents};
 pub use metadata::{Dependency, Import, Maintainer, Metadata};
+pub use prepared::Prepared;
 pub use render::{Error, Options, Output, Rendered, ValuesFile, render};
 pub use schema::{Refused, Violation};
 pub use show::{Show, show};

@@ -1,7 +1,7 @@
 //! Owns one render of a chart, as `helm template` does it: values layered, templates parsed and executed, the outputs sorted
 //! (helm: pkg/engine/engine.go, pkg/action/install.go, pkg/action/action.go).
 
-use std::rc::Rc;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use plumb_gotemplate::{
@@ -17,12 +17,13 @@ use crate::failed::{exec_error, parse_error};
 use crate::files::{files, texts};
 use crate::manifest::{Hook, Manifest, sorted};
 use crate::metadata::{Dependency, Metadata};
+use crate::prepared::Prepared;
 use crate::schema::{self, Refused};
 use crate::strvals::{Form, ReadFile, argument};
 use crate::values::{Nulls, layered, merged, read, table};
 
 /// `common.Values`.
-static VALUES: MapType = MapType { name: "common.Values", element: "interface {}", zero: Zero::Nil, methods: &[] };
+static VALUES: MapType = MapType { name: "common.Values", element: "interface {}", zero: Zero::Nil, methods: &[], is_nil: false };
 
 /// How a chart is rendered.
 pub struct Options<'o> {
@@ -50,6 +51,8 @@ pub struct Options<'o> {
     pub lint: bool,
     /// Named limits.
     pub limits: Limits,
+    /// The chart's templates, when they have been parsed before; not used with origins.
+    pub prepared: Option<&'o Prepared>,
     /// Names the files whose content origins point into; nobody does without origins.
     pub trace: Option<&'o Named<'o>>,
 }
@@ -80,6 +83,7 @@ impl Default for Options<'_> {
             skip_schema: false,
             lint: false,
             limits: Limits::default(),
+            prepared: None,
             trace: None,
         }
     }
@@ -98,7 +102,7 @@ pub struct Output {
 #[derive(Debug)]
 pub struct Rendered {
     /// Documents of `crds/`, as they stand: path and content.
-    pub crds: Vec<(String, String)>,
+    pub crds: Vec<(String, Arc<[u8]>)>,
     /// Documents in the order of installation.
     pub manifests: Vec<Manifest>,
     /// Hooks, in the same order.
@@ -111,23 +115,44 @@ pub struct Rendered {
     pub warnings: Vec<String>,
     /// What origins refer to.
     pub heap: Heap,
+    /// The parsed templates: freed with the rest, so that a command that ends can leave all of it to the system.
+    _templates: Arc<Scope>,
 }
 
 impl Rendered {
     /// Returns what `helm template` prints.
     pub fn text(&self, include_crds: bool) -> String {
-        use std::fmt::Write as _;
-        let mut text = String::new();
-        let crds = self.crds.iter().filter(|_| include_crds).map(|(source, content)| (source, content));
-        for (source, content) in crds.chain(self.manifests.iter().map(|manifest| (&manifest.source, &manifest.content))) {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "---\n# Source: {source}\n{content}");
-        }
-        let mut text = format!("{}\n", text.trim());
-        for hook in &self.hooks {
-            let _ = writeln!(text, "---\n# Source: {}\n{}", hook.manifest.source, hook.manifest.content);
-        }
+        let mut size = 0;
+        self.parts(include_crds, &mut |part| size += part.len());
+        let mut text = String::with_capacity(size);
+        self.parts(include_crds, &mut |part| text.push_str(part));
         text
+    }
+
+    /// Calls `write` with the parts of what `helm template` prints, one after the other: nothing is copied for it.
+    pub fn parts(&self, include_crds: bool, write: &mut dyn FnMut(&str)) {
+        let crds = self.crds.iter().filter(|_| include_crds).map(|(source, content)| (source.as_str(), text_of(content)));
+        let manifests = self.manifests.iter().map(|manifest| (manifest.source.as_str(), Cow::Borrowed(manifest.content.as_str())));
+        // Space at the end is left out, whatever it is the end of.
+        let mut held = String::new();
+        for (source, content) in crds.chain(manifests) {
+            write(&std::mem::take(&mut held));
+            let kept = content.trim_end();
+            for part in ["---\n# Source: ", source, if kept.is_empty() { "" } else { "\n" }, kept] {
+                write(part);
+            }
+            if kept.is_empty() {
+                held.push('\n');
+            }
+            held.push_str(&content[kept.len()..]);
+            held.push('\n');
+        }
+        write("\n");
+        for hook in &self.hooks {
+            for part in ["---\n# Source: ", &hook.manifest.source, "\n", &hook.manifest.content, "\n"] {
+                write(part);
+            }
+        }
     }
 }
 
@@ -185,7 +210,11 @@ pub fn render(chart: &Chart, options: &Options<'_>, host: &mut dyn Host) -> Resu
 fn rendered(chart: &Chart, options: &Options<'_>, host: &mut dyn Host, warnings: &mut Vec<String>) -> Result<Rendered, Error> {
     let nobody = |_: &str, _: &File| None;
     let named: &Named<'_> = options.trace.unwrap_or(&nobody);
-    let mut heap = Heap::new(options.trace.is_some(), options.limits.heap_bytes);
+    let prepared = options.prepared.filter(|_| options.trace.is_none());
+    let mut heap = match prepared {
+        Some(prepared) => prepared.heap(),
+        None => Heap::new(options.trace.is_some(), options.limits.heap_bytes),
+    };
     let values = given(&mut heap, named, options)?;
     installable(chart)?;
     is_release_name(options.release)?;
@@ -200,12 +229,12 @@ fn rendered(chart: &Chart, options: &Options<'_>, host: &mut dyn Host, warnings:
         let message = format!("chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {version}");
         return Err(Error { written: Some(Vec::new()), ..message.into() });
     }
-    let Written { mut outputs, heap } = write(heap, &part, values, named, options, host)?;
+    let Written { mut outputs, heap, templates } = write(heap, &part, values, named, options, host)?;
     let own_notes = format!("{}/templates/{NOTES}", part.metadata.name);
     let notes = outputs.iter().find(|output| output.source == own_notes);
     let notes = notes.map(|output| String::from_utf8_lossy(&output.text.bytes).into_owned()).unwrap_or_default();
     outputs.retain(|output| !output.source.ends_with(NOTES));
-    let texts: Vec<_> = outputs.iter().map(|output| String::from_utf8_lossy(&output.text.bytes)).collect();
+    let texts: Vec<_> = outputs.iter().map(|output| text_of(&output.text.bytes)).collect();
     let sorted = sorted(outputs.iter().zip(&texts).map(|(output, text)| (output.source.as_str(), text.as_ref())));
     let (manifests, hooks) = sorted.map_err(|message| {
         let all = outputs.iter().zip(&texts).filter(|(_, text)| !text.trim().is_empty());
@@ -215,7 +244,7 @@ fn rendered(chart: &Chart, options: &Options<'_>, host: &mut dyn Host, warnings:
     let mut crds = Vec::new();
     add_crds(&part, "", &mut crds);
     drop(texts);
-    Ok(Rendered { crds, manifests, hooks, notes, outputs, heap, warnings: Vec::new() })
+    Ok(Rendered { crds, manifests, hooks, notes, outputs, heap, warnings: Vec::new(), _templates: templates })
 }
 
 /// Returns the values that a user gives: files, and arguments over them.
@@ -253,6 +282,7 @@ pub(crate) struct Written {
     /// By path, notes among them.
     pub(crate) outputs: Vec<Output>,
     heap: Heap,
+    templates: Arc<Scope>,
 }
 
 /// Executes the templates of a chart and the charts in it.
@@ -268,7 +298,8 @@ pub(crate) fn write(
     let capabilities = options.capabilities.value(&mut heap);
     let mut set = Set::new(named, release(&mut heap, options), capabilities);
     set.add(&mut heap, part, "", Some(values));
-    set.execute(heap, &functions, options, host).map_err(|error| Error { written: Some(Vec::new()), ..error })
+    let prepared = options.prepared.filter(|_| options.trace.is_none());
+    set.execute(heap, &functions, prepared, options, host).map_err(|error| Error { written: Some(Vec::new()), ..error })
 }
 
 /// As long as the name of a release may be: names made of it have 10 characters more (helm: pkg/chart/v2/util/validate_name.go).
@@ -332,7 +363,7 @@ fn release(heap: &mut Heap, options: &Options<'_>) -> Value {
 /// `.Chart`: the fields by their Go names.
 fn metadata(heap: &mut Heap, metadata: &Metadata, is_root: bool) -> Value {
     let annotations = if metadata.annotations.is_empty() {
-        Value::NIL
+        Value::Map(O::NONE, heap.map(&plumb_gotemplate::NO_STRINGS))
     } else {
         let annotations = heap.map(&plumb_gotemplate::STRINGS);
         for (key, value) in &metadata.annotations {
@@ -431,6 +462,9 @@ impl<'s, 'c> Set<'s, 'c> {
             ("Subcharts", Value::Map(O::NONE, inner)),
         ];
         let data = map(heap, &entries);
+        if let Value::Map(_, data) = data {
+            heap.get_mut(data).ty = &VALUES;
+        }
         for file in &part.chart.templates {
             if part.metadata.is_library() && !is_partial(&file.name) {
                 continue;
@@ -447,6 +481,7 @@ impl<'s, 'c> Set<'s, 'c> {
         mut self,
         mut heap: Heap,
         functions: &Functions,
+        prepared: Option<&Prepared>,
         options: &Options<'_>,
         host: &mut dyn Host,
     ) -> Result<Written, Error> {
@@ -455,6 +490,10 @@ impl<'s, 'c> Set<'s, 'c> {
         let name = heap.sym(b"gotpl");
         let mut scope = Scope::new(name);
         for (template, file) in &self.templates {
+            if let Some(trees) = prepared.and_then(|prepared| prepared.templates(&template.source, file)) {
+                trees.iter().for_each(|tree| scope.add(&heap, tree.clone()));
+                continue;
+            }
             let name = heap.sym(template.source.as_bytes());
             let text = match template.file {
                 Some(id) => {
@@ -462,13 +501,13 @@ impl<'s, 'c> Set<'s, 'c> {
                     let origin = heap.origins.add(Origin::At(Span { file: id, start: 0, end }));
                     heap.push_linear(&file.data, origin, 0)
                 }
-                None => heap.push(&file.data, O::NONE),
+                None => heap.share(&file.data),
             };
             parse(&mut heap, functions, &mut scope, name, text, template.file).map_err(|message| parse_error(&message))?;
         }
         let how = plumb_gotemplate::Options { missing_key: self.missing_key, lint: options.lint, limits: options.limits };
         let mut exec = Exec::new(heap, functions, host, how);
-        let scope = Rc::new(scope);
+        let scope = Arc::new(scope);
         let mut outputs = Vec::new();
         for (template, _) in self.templates.iter().filter(|(template, _)| !is_partial(&template.source)) {
             let heap = &mut exec.heap;
@@ -485,7 +524,7 @@ impl<'s, 'c> Set<'s, 'c> {
             outputs.push(Output { source: template.source.clone(), text: out });
         }
         outputs.sort_by(|one: &Output, other| one.source.cmp(&other.source));
-        Ok(Written { outputs, heap: exec.heap })
+        Ok(Written { outputs, heap: exec.heap, templates: scope })
     }
 }
 
@@ -500,16 +539,21 @@ fn typed(heap: &mut Heap, values: Option<MapId>) -> MapId {
     }
 }
 
+/// Bytes as a text. Nearly all are one, which is told faster than it is made.
+fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
+
 fn is_partial(path: &str) -> bool {
     path.rsplit('/').next().is_some_and(|name| name.starts_with('_'))
 }
 
-fn add_crds(part: &Part<'_>, around: &str, crds: &mut Vec<(String, String)>) {
+fn add_crds(part: &Part<'_>, around: &str, crds: &mut Vec<(String, Arc<[u8]>)>) {
     let name = &part.metadata.name;
     let path = if around.is_empty() { name.clone() } else { format!("{around}/charts/{name}") };
     let is_manifest = |name: &str| [".yaml", ".yml", ".json"].iter().any(|ending| name.to_lowercase().ends_with(ending));
     for file in part.chart.files.iter().filter(|file| file.name.starts_with("crds/") && is_manifest(&file.name)) {
-        crds.push((format!("{path}/{}", file.name), String::from_utf8_lossy(&file.data).into_owned()));
+        crds.push((format!("{path}/{}", file.name), file.data.clone()));
     }
     part.inner.iter().for_each(|inner| add_crds(inner, &path, crds));
 }

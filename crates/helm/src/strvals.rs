@@ -181,7 +181,7 @@ impl Parser<'_, '_> {
     fn index(&mut self) -> Result<usize, Stop> {
         let (text, stop) = self.until(&[']']);
         if stop.is_none() {
-            return failed("error parsing index: EOF");
+            return Err(Stop::End);
         }
         let Ok(index) = text.strip_prefix('+').unwrap_or(&text).parse::<i64>() else {
             return failed(format!("error parsing index: strconv.Atoi: parsing {text:?}: invalid syntax"));

@@ -62,7 +62,7 @@ pub(crate) fn read_first(heap: &mut Heap, bytes: &[u8]) -> Result<MapId, String>
 
 /// Returns a map that has what both have, the second's values over the first's; maps in both are merged (`MergeMaps`).
 pub(crate) fn merged(heap: &mut Heap, under: MapId, over: MapId) -> MapId {
-    let out = shallow(heap, under);
+    let out = heap.same_entries(under);
     for entry in heap.get(over).entries().to_vec() {
         let value = match (map_at(heap, out, entry.key), entry.value) {
             (Some(below), Value::Map(origin, above)) => Value::Map(origin, merged(heap, below, above)),
@@ -73,20 +73,15 @@ pub(crate) fn merged(heap: &mut Heap, under: MapId, over: MapId) -> MapId {
     out
 }
 
-fn shallow(heap: &mut Heap, map: MapId) -> MapId {
-    let out = heap.map(&MAP);
-    for entry in heap.get(map).entries().to_vec() {
-        heap.get_mut(out).set(entry.key, entry.key_origin, entry.value);
-    }
-    out
-}
-
 /// Returns a copy that shares no map with the original.
 pub(crate) fn copied(heap: &mut Heap, map: MapId) -> MapId {
-    let out = heap.map(&MAP);
-    for entry in heap.get(map).entries().to_vec() {
-        let value = copied_value(heap, entry.value);
-        heap.get_mut(out).set(entry.key, entry.key_origin, value);
+    let out = heap.same_entries(map);
+    for at in 0..heap.get(out).len() {
+        let value = heap.entry(out, at).value;
+        if matches!(value, Value::Map(..) | Value::List(..)) {
+            let value = copied_value(heap, value);
+            heap.set_entry(out, at, value);
+        }
     }
     out
 }
@@ -95,6 +90,10 @@ fn copied_value(heap: &mut Heap, value: Value) -> Value {
     match value {
         Value::Map(origin, map) => Value::Map(origin, copied(heap, map)),
         Value::List(origin, ty, items) => {
+            if !heap.items(items).iter().any(|item| matches!(item, Value::Map(..) | Value::List(..))) {
+                // Lists never change: only what is in them may.
+                return value;
+            }
             let items: Vec<Value> = heap.items(items).to_vec();
             let items: Vec<Value> = items.into_iter().map(|item| copied_value(heap, item)).collect();
             heap.list(ty, &items).with(origin)
@@ -195,6 +194,8 @@ fn layer<C: Layers>(heap: &mut Heap, chart: &C, out: MapId, nulls: Nulls, log: &
         let key = heap.sym(inner.name().as_bytes());
         let below = match get(heap, out, key) {
             Some(Value::Map(_, below)) => below,
+            // Helm prints the value as a truth, whatever it is.
+            Some(Value::Bool(_, truth)) => return Err(format!("type mismatch on {}: {truth}", inner.name())),
             Some(other) => {
                 let word = heap.type_name(other);
                 return Err(format!("type mismatch on {}: %!t({word}={})", inner.name(), shown(heap, other)));
@@ -316,7 +317,7 @@ fn globals(heap: &mut Heap, to: MapId, from: MapId, log: &mut Log<'_>) {
     for entry in heap.get(above).entries().to_vec() {
         match (entry.value, get(heap, below, entry.key)) {
             (Value::Map(origin, map), known) => {
-                let map = shallow(heap, map);
+                let map = heap.same_entries(map);
                 match known {
                     None => {}
                     Some(Value::Map(_, known)) => {

@@ -19,11 +19,13 @@
 mod case;
 mod corpus;
 mod notes;
+mod recorded;
 mod snapshot;
 mod world;
 
 pub use case::{Case, load};
 pub use corpus::corpus;
 pub use notes::{Finding, Note, check_notes, notes};
+pub use recorded::{Answer, Recorded, answered, chart_files, line_answer, recorded};
 pub use snapshot::{UPDATE, difference, updating};
 pub use world::{MemoryWorld, Read};

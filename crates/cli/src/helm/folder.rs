@@ -1,6 +1,7 @@
 //! Owns reading charts and values from this machine's folders, as Helm reads them.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use plumb_helm::{Chart, File, Ignore, MAX_ENTRIES, MAX_FILE_BYTES, unpack};
@@ -15,11 +16,24 @@ const MAX_DEPTH: usize = 64;
 
 /// Reads a file of at most [`MAX_FILE_BYTES`].
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Problem> {
+    let mut data = Vec::new();
+    read_into(path, &mut data)?;
+    Ok(data)
+}
+
+/// Reads a file of at most [`MAX_FILE_BYTES`] into an empty buffer.
+fn read_into(path: &Path, data: &mut Vec<u8>) -> Result<(), Problem> {
     let cannot = |error: std::io::Error| Problem::new(format!("{} cannot be read: {error}", shown(path)));
-    if fs::metadata(path).map_err(cannot)?.len() > MAX_FILE_BYTES {
+    let mut file = fs::File::open(path).map_err(cannot)?;
+    let size = file.metadata().map_err(cannot)?.len();
+    data.clear();
+    data.reserve(usize::try_from(size.min(MAX_FILE_BYTES)).unwrap_or_default() + 1);
+    // A device has no size, and some have no end.
+    file.by_ref().take(MAX_FILE_BYTES + 1).read_to_end(data).map_err(cannot)?;
+    if data.len() as u64 > MAX_FILE_BYTES {
         return Err(Problem::new(format!("{} is larger than {MAX_FILE_BYTES} bytes", shown(path))));
     }
-    fs::read(path).map_err(cannot)
+    Ok(())
 }
 
 /// Reads the chart that a reference means: what is here, else what is somewhere else.
@@ -68,40 +82,50 @@ pub(super) fn read_files(place: &Path) -> Result<Vec<File>, Problem> {
         Err(error) => return Err(Problem::new(format!("{} cannot be read: {error}", shown(&place.join(".helmignore"))))),
     };
     let ignore = Ignore::parse(&rules).map_err(|error| Problem::new(format!("{}: {error}", shown(&place.join(".helmignore")))))?;
-    let mut files = Vec::new();
-    add(place, "", &ignore, 0, &mut files)?;
-    Ok(files)
+    let mut reader = Reader { ignore, files: Vec::new(), buffer: Vec::new() };
+    reader.add(place, "", 0)?;
+    Ok(reader.files)
 }
 
-/// Adds the files of a folder. Links are followed, as Helm does: they are the user's own.
-fn add(folder: &Path, name: &str, ignore: &Ignore, depth: usize, files: &mut Vec<File>) -> Result<(), Problem> {
-    let cannot = |error: std::io::Error| Problem::new(format!("{} cannot be read: {error}", shown(folder)));
-    if depth > MAX_DEPTH {
-        return Err(Problem::new(format!("{} lies more than {MAX_DEPTH} folders deep", shown(folder))));
-    }
-    let mut entries: Vec<PathBuf> = Vec::new();
-    for entry in fs::read_dir(folder).map_err(cannot)? {
-        entries.push(entry.map_err(cannot)?.path());
-    }
-    entries.sort();
-    for path in entries {
-        let Some(own) = path.file_name().and_then(|own| own.to_str()) else {
-            return Err(Problem::new(format!("the name of {} is no UTF-8", shown(&path))));
-        };
-        let name = format!("{name}{own}");
-        let is_folder = path.is_dir();
-        if ignore.ignores(&name, is_folder) {
-            continue;
+/// Reads the files of a chart's folder, all into one buffer first.
+struct Reader {
+    ignore: Ignore,
+    files: Vec<File>,
+    buffer: Vec<u8>,
+}
+
+impl Reader {
+    /// Adds the files of a folder. Links are followed, as Helm does: they are the user's own.
+    fn add(&mut self, folder: &Path, name: &str, depth: usize) -> Result<(), Problem> {
+        let cannot = |error: std::io::Error| Problem::new(format!("{} cannot be read: {error}", shown(folder)));
+        if depth > MAX_DEPTH {
+            return Err(Problem::new(format!("{} lies more than {MAX_DEPTH} folders deep", shown(folder))));
         }
-        if is_folder {
-            add(&path, &format!("{name}/"), ignore, depth + 1, files)?;
-            continue;
+        let mut entries: Vec<PathBuf> = Vec::new();
+        for entry in fs::read_dir(folder).map_err(cannot)? {
+            entries.push(entry.map_err(cannot)?.path());
         }
-        if files.len() >= MAX_ENTRIES {
-            return Err(Problem::new(format!("a chart may have {MAX_ENTRIES} files")));
+        entries.sort();
+        for path in entries {
+            let Some(own) = path.file_name().and_then(|own| own.to_str()) else {
+                return Err(Problem::new(format!("the name of {} is no UTF-8", shown(&path))));
+            };
+            let name = format!("{name}{own}");
+            let is_folder = path.is_dir();
+            if self.ignore.ignores(&name, is_folder) {
+                continue;
+            }
+            if is_folder {
+                self.add(&path, &format!("{name}/"), depth + 1)?;
+                continue;
+            }
+            if self.files.len() >= MAX_ENTRIES {
+                return Err(Problem::new(format!("a chart may have {MAX_ENTRIES} files")));
+            }
+            read_into(&path, &mut self.buffer)?;
+            let data = self.buffer.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.buffer).into();
+            self.files.push(File { name, data });
         }
-        let data = read(&path)?;
-        files.push(File { name, data: data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&data).into() });
+        Ok(())
     }
-    Ok(())
 }

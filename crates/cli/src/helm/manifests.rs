@@ -44,21 +44,21 @@ fn template_of(document: &str) -> Option<&str> {
 pub(super) fn write(printer: &Printer, folder: &Path, args: &TemplateArgs, release: &str, rendered: &Rendered) -> Result<(), Problem> {
     let mut written = BTreeSet::new();
     let inner = if args.release_name { folder.join(release) } else { folder.to_owned() };
-    let crds = rendered.crds.iter().filter(|_| args.include_crds).map(|(source, content)| (folder, source, content));
-    let manifests = rendered.manifests.iter().map(|manifest| (inner.as_path(), &manifest.source, &manifest.content));
+    let crds = rendered.crds.iter().filter(|_| args.include_crds).map(|(source, content)| (folder, source, &**content));
+    let manifests = rendered.manifests.iter().map(|manifest| (inner.as_path(), &manifest.source, manifest.content.as_bytes()));
     for (folder, source, content) in crds.chain(manifests) {
         add(printer, folder, source, content, !written.insert(source.clone()))?;
     }
     for hook in &rendered.hooks {
         let (source, content) = (&hook.manifest.source, &hook.manifest.content);
         let is_there = inner.join(source).exists();
-        add(printer, &inner, source, content, is_there)?;
+        add(printer, &inner, source, content.as_bytes(), is_there)?;
     }
     Ok(())
 }
 
 /// Writes one document to its file: behind what is there, or anew.
-fn add(printer: &Printer, folder: &Path, source: &str, content: &str, behind: bool) -> Result<(), Problem> {
+fn add(printer: &Printer, folder: &Path, source: &str, content: &[u8], behind: bool) -> Result<(), Problem> {
     let relative = PathBuf::from(source);
     if !relative.components().all(|part| matches!(part, Component::Normal(_))) {
         return Err(Problem::new(format!("{} leads out of the folder that is written to", shown(&relative))));
@@ -69,7 +69,8 @@ fn add(printer: &Printer, folder: &Path, source: &str, content: &str, behind: bo
         fs::create_dir_all(around).map_err(cannot)?;
     }
     let mut file = OpenOptions::new().write(true).create(!behind).truncate(!behind).append(behind).open(&path).map_err(cannot)?;
-    file.write_all(format!("---\n# Source: {source}\n{content}\n").as_bytes()).map_err(cannot)?;
+    let document = [format!("---\n# Source: {source}\n").as_bytes(), content, b"\n"].concat();
+    file.write_all(&document).map_err(cannot)?;
     printer.line(&format!("wrote {}/{source}", folder.display()))?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Owns how `helm template` names the release (helm: pkg/action/install.go, NameAndChart).
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use plumb_gotemplate::{Exec, Functions, Heap, Limits, MissingKey, O, Options, Scope, Traced, Value, parse};
 
@@ -41,6 +41,6 @@ fn from_template(template: &str) -> Result<String, Problem> {
     let mut machine = Machine::default();
     let mut exec = Exec::new(heap, &functions, &mut machine, Options { missing_key: MissingKey::Invalid, lint: false, limits });
     let mut out = Traced::default();
-    exec.render(&Rc::new(scope), name, Value::NIL, &mut out).map_err(|error| told(&error.message))?;
+    exec.render(&Arc::new(scope), name, Value::NIL, &mut out).map_err(|error| told(&error.message))?;
     Ok(String::from_utf8_lossy(&out.bytes).into_owned())
 }

@@ -105,16 +105,23 @@ fn possible(printer: &Printer, global: &Global, args: &TemplateArgs) -> Result<(
 
 fn print(printer: &Printer, args: &TemplateArgs, release: &str, mut rendered: Rendered) -> Done {
     rendered.hooks.retain(|hook| !(args.no_hooks || args.skip_tests && hook.events.contains(&"test")));
-    let text = match &args.output_dir {
+    let written = match &args.output_dir {
         Some(folder) if !folder.as_os_str().is_empty() => {
             manifests::write(printer, folder, args, release, &rendered)?;
             // Nothing is left to print, and Helm ends that with a line.
-            "\n".to_owned()
+            Some("\n".to_owned())
         }
-        _ => rendered.text(args.include_crds),
+        _ => None,
     };
-    let text = if args.show_only.is_empty() { text } else { manifests::shown_only(&text, &args.show_only)? };
-    printer.data(&text)?;
+    if written.is_none() && args.show_only.is_empty() {
+        printer.parts(|write| rendered.parts(args.include_crds, write))?;
+    } else {
+        let text = written.unwrap_or_else(|| rendered.text(args.include_crds));
+        let text = if args.show_only.is_empty() { text } else { manifests::shown_only(&text, &args.show_only)? };
+        printer.data(&text)?;
+    }
+    // The process ends here: the system frees all of it at once.
+    std::mem::forget(rendered);
     Ok(DONE)
 }
 

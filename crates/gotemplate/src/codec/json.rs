@@ -44,8 +44,8 @@ impl Writer<'_> {
             Value::Map(_, id) if !self.heap.get(id).is_empty() => return self.map(id, depth),
             Value::Obj(_, id) => return self.object(value, id, depth),
             Value::List(..) => self.out.extend_from_slice(b"[]"),
-            Value::Map(..) => self.out.extend_from_slice(b"{}"),
-            Value::Nil(_) => self.out.extend_from_slice(b"null"),
+            Value::Map(_, id) if !self.heap.get(id).ty.is_nil => self.out.extend_from_slice(b"{}"),
+            Value::Nil(_) | Value::Map(..) => self.out.extend_from_slice(b"null"),
             Value::Bool(_, truth) => self.out.extend_from_slice(if truth { b"true" } else { b"false" }),
             Value::Int(_, IntKind::Uint64, int) => self.out.extend_from_slice((int as u64).to_string().as_bytes()),
             Value::Int(_, _, int) => self.out.extend_from_slice(int.to_string().as_bytes()),
@@ -209,7 +209,7 @@ function!(HELM_FROM_JSON, "fromJson", [Str], , Exact, |c, a| {
     let Decoded { value, error } = decoded(c, &a[0])?;
     let error = match (value, error) {
         (Value::Map(..), None) => return Ok(value),
-        (Value::Nil(own), None) => return Ok(Value::Map(own, c.heap.map(&MAP))),
+        (Value::Nil(own), None) => return Ok(Value::Map(own, c.heap.map(&crate::NO_MAP))),
         (Value::Map(own, id), Some(error)) => {
             // What could be read stays beside the error.
             let key = c.heap.sym(b"Error");

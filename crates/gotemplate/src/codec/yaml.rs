@@ -36,6 +36,7 @@ impl Writer<'_> {
         }
         match value {
             Value::List(_, _, items) => return self.list(value, items, depth),
+            Value::Map(_, id) if self.by_json() && self.heap.get(id).ty.is_nil => self.out.plain("null"),
             Value::Map(_, id) => return self.map(value, id, depth),
             Value::Obj(_, id) => return self.object(value, id, depth),
             Value::Bytes(own, text) if !self.by_json() => {

@@ -78,7 +78,7 @@ impl Exec<'_> {
             Builtin::Call => Err(self.call_value(values.as_slice()[0], given)),
             Builtin::Print | Builtin::Println => {
                 let values: Vec<Value> = values.as_slice().iter().map(|value| value.value).collect();
-                Ok(Ref::of(print::print(&mut self.heap, &values, builtin == Builtin::Println)))
+                print::print(&mut self.heap, &values, builtin == Builtin::Println).map(Ref::of)
             }
             Builtin::Printf => {
                 let values: Vec<Value> = values.as_slice().iter().map(|value| value.value).collect();

@@ -367,7 +367,8 @@ impl Exec<'_> {
             let steps = self.options.limits.steps;
             return Err(self.stop(frame, crate::func::Failure::limit(format!("a render may take {steps} steps"))));
         }
-        Ok(())
+        // What a function makes of its arguments is small beside them, but there may be many calls.
+        self.heap.reserve(0).map_err(|failure| self.stop(frame, failure))
     }
 
     /// Evaluates an argument for a parameter of a type.

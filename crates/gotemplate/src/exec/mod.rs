@@ -10,8 +10,9 @@ mod failure;
 mod special;
 mod walk;
 
-use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 pub(crate) use failure::Stop;
 pub use failure::{ErrorSite, RenderError};
@@ -104,7 +105,7 @@ pub(crate) enum At<'t> {
 /// One template being executed.
 pub(crate) struct Frame<'t> {
     pub(crate) tree: &'t Tree,
-    pub(crate) scope: Rc<Scope>,
+    pub(crate) scope: Arc<Scope>,
     pub(crate) at: At<'t>,
     /// With the block in which each was declared.
     pub(crate) vars: Vec<(Sym, Ref, CtlId)>,
@@ -131,7 +132,7 @@ pub struct Exec<'r> {
     /// How deep each name is nested in `include`.
     pub(crate) included: HashMap<Sym, usize>,
     /// Texts given to `tpl`, parsed.
-    pub(crate) parsed: HashMap<(usize, Box<[u8]>), Rc<Scope>>,
+    pub(crate) parsed: HashMap<(usize, Box<[u8]>), Arc<Scope>>,
     /// Buffers for what `include` and `tpl` write, used again.
     spare: Vec<Traced>,
     /// Memory for variables, used again.
@@ -163,14 +164,14 @@ impl<'r> Exec<'r> {
     }
 
     /// Executes a template with `data` as its dot and writes to `out`; what was written before an error stays there.
-    pub fn render(&mut self, scope: &Rc<Scope>, name: Sym, data: Value, out: &mut Traced) -> Result<(), RenderError> {
+    pub fn render(&mut self, scope: &Arc<Scope>, name: Sym, data: Value, out: &mut Traced) -> Result<(), RenderError> {
         self.file = self.heap.utf8(self.heap.name_str(name)).into_owned();
         self.heap.here.ctl = CtlId(0);
         self.run(scope, name, Ref::of(data), out).map_err(Stop::into_error)
     }
 
     /// `ExecuteTemplate`: a template by name.
-    pub(crate) fn run(&mut self, scope: &Rc<Scope>, name: Sym, dot: Ref, out: &mut Traced) -> Result<(), Stop> {
+    pub(crate) fn run(&mut self, scope: &Arc<Scope>, name: Sym, dot: Ref, out: &mut Traced) -> Result<(), Stop> {
         let Some(tree) = scope.find(name) else {
             return Err(failure::no_template(self, scope, name));
         };
@@ -178,7 +179,7 @@ impl<'r> Exec<'r> {
     }
 
     /// Enters a template: no variables but `$`.
-    pub(crate) fn enter(&mut self, scope: &Rc<Scope>, tree: &Rc<Tree>, dot: Ref, out: &mut Traced) -> Result<(), Stop> {
+    pub(crate) fn enter(&mut self, scope: &Arc<Scope>, tree: &Arc<Tree>, dot: Ref, out: &mut Traced) -> Result<(), Stop> {
         let tree: &Tree = tree;
         let nowhere = At::Node(const { &Node::Break(0) });
         let mut vars = self.spare_vars.pop().unwrap_or_default();

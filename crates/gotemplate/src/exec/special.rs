@@ -1,6 +1,6 @@
 //! Owns the functions that need the executor: `and` and `or`, which stop early, `call`, and Helm's `include`, `tpl`, `required`, `fail`, `lookup`.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::failure::Stop;
 use super::{At, Exec, Frame, Ref};
@@ -184,8 +184,8 @@ impl Exec<'_> {
     }
 
     /// Parses a text given to `tpl`, or finds it parsed: charts give the same text again and again.
-    fn template_of(&mut self, frame: &Frame<'_>, own: O, text: Str) -> Result<Rc<Scope>, Vec<u8>> {
-        let around = Rc::as_ptr(&frame.scope) as usize;
+    fn template_of(&mut self, frame: &Frame<'_>, own: O, text: Str) -> Result<Arc<Scope>, Vec<u8>> {
+        let around = Arc::as_ptr(&frame.scope) as usize;
         let key = (around, Box::from(self.heap.bytes(text)));
         // Traced, the same text from elsewhere is another text.
         if !self.heap.origins.tracing()
@@ -195,7 +195,7 @@ impl Exec<'_> {
         }
         let text = self.heap.settled(text, own);
         let scope = crate::parse::inside(&mut self.heap, self.functions, &frame.scope, text)?;
-        let scope = Rc::new(scope);
+        let scope = Arc::new(scope);
         self.parsed.insert(key, scope.clone());
         Ok(scope)
     }

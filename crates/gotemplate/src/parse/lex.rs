@@ -56,16 +56,26 @@ pub(super) struct Lexer {
     parens: i32,
     /// The text of the error that ended the scan.
     failed: Option<String>,
+    left: memchr::memmem::Finder<'static>,
     /// `break` and `continue` are keywords unless functions have these names.
     break_is_keyword: bool,
     continue_is_keyword: bool,
 }
 
-const SPACE: &[u8] = b" \t\r\n";
 const MARKER: usize = 2;
 
+/// Which bytes are ASCII letters, digits or an underscore.
+const WORD: [bool; 256] = {
+    let (mut table, mut byte) = ([false; 256], 0_usize);
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'_';
+        byte += 1;
+    }
+    table
+};
+
 fn is_space(byte: u8) -> bool {
-    SPACE.contains(&byte)
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 /// Go's `unicode.IsLetter`, `unicode.IsDigit` or an underscore.
@@ -99,7 +109,17 @@ fn shown(c: Option<char>) -> String {
 
 impl Lexer {
     pub(super) fn new(src: Vec<u8>, break_is_keyword: bool, continue_is_keyword: bool) -> Self {
-        Self { src, start: 0, pos: 0, inside: false, parens: 0, failed: None, break_is_keyword, continue_is_keyword }
+        Self {
+            src,
+            start: 0,
+            pos: 0,
+            inside: false,
+            parens: 0,
+            failed: None,
+            left: memchr::memmem::Finder::new(b"{{"),
+            break_is_keyword,
+            continue_is_keyword,
+        }
     }
 
     /// Returns an item's bytes.
@@ -167,7 +187,7 @@ impl Lexer {
 
     fn text(&mut self) -> Item {
         loop {
-            let Some(ahead) = memchr::memmem::find(self.rest(), b"{{") else {
+            let Some(ahead) = self.left.find(self.rest()) else {
                 self.pos = self.src.len();
                 return if self.pos > self.start { self.item(Kind::Text) } else { self.item(Kind::Eof) };
             };
@@ -241,13 +261,19 @@ impl Lexer {
     }
 
     fn action(&mut self) -> Item {
-        if let Some(trim) = self.at_right_delim() {
-            return if self.parens == 0 { self.right_delim(trim) } else { self.fail("unclosed left paren") };
+        let Some(&byte) = self.src.get(self.pos) else { return self.fail("unclosed action") };
+        if byte == b'}' || is_space(byte) {
+            if let Some(trim) = self.at_right_delim() {
+                return if self.parens == 0 { self.right_delim(trim) } else { self.fail("unclosed left paren") };
+            }
+            if byte != b'}' {
+                return self.space();
+            }
+        }
+        if WORD[byte as usize] && !byte.is_ascii_digit() {
+            return self.identifier();
         }
         let Some((c, width)) = self.peek() else { return self.fail("unclosed action") };
-        if c.is_ascii() && is_space(c as u8) {
-            return self.space();
-        }
         self.pos += width;
         match c {
             '=' => self.item(Kind::Assign),
@@ -295,20 +321,31 @@ impl Lexer {
         self.item(Kind::Space)
     }
 
-    fn word(&mut self) -> Option<char> {
+    /// Skips what a word is made of.
+    fn word(&mut self) {
         loop {
+            let len = self.rest().iter().position(|byte| !WORD[*byte as usize]);
+            self.pos = len.map_or(self.src.len(), |len| self.pos + len);
+            match self.src.get(self.pos) {
+                Some(byte) if !byte.is_ascii() => {}
+                _ => return,
+            }
             match self.peek() {
                 Some((c, width)) if is_alphanumeric(c) => self.pos += width,
-                Some((c, _)) => return Some(c),
-                None => return None,
+                _ => return,
             }
         }
     }
 
+    fn bad_character(&mut self) -> Item {
+        let after = self.peek().map(|(c, _)| c);
+        self.fail(format!("bad character {}", shown(after)))
+    }
+
     fn identifier(&mut self) -> Item {
-        let after = self.word();
+        self.word();
         if !self.at_terminator() {
-            return self.fail(format!("bad character {}", shown(after)));
+            return self.bad_character();
         }
         let kind = match &self.src[self.start..self.pos] {
             b"block" => Kind::Block,
@@ -332,9 +369,9 @@ impl Lexer {
         if self.at_terminator() {
             return self.item(if kind == Kind::Variable { Kind::Variable } else { Kind::Dot });
         }
-        let after = self.word();
+        self.word();
         if !self.at_terminator() {
-            return self.fail(format!("bad character {}", shown(after)));
+            return self.bad_character();
         }
         self.item(kind)
     }

@@ -5,7 +5,7 @@ mod literal;
 mod parser;
 mod print;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 pub(crate) use print::show_at;
 
@@ -27,20 +27,31 @@ pub fn file(
     text: Str,
     file: Option<plumb_world::FileId>,
 ) -> Result<(), Vec<u8>> {
-    let source = Rc::new(Source { name, text, file });
-    for tree in parser::parse(heap, functions, &source, PARENTHESES)? {
-        scope.add(heap, Rc::new(tree));
+    for tree in trees(heap, functions, name, text, file)? {
+        scope.add(heap, tree);
     }
     Ok(())
 }
 
+/// Parses a file's text, which lies in the heap, into its templates: they can be added to sets again and again.
+pub fn trees(
+    heap: &mut Heap,
+    functions: &Functions,
+    name: Sym,
+    text: Str,
+    file: Option<plumb_world::FileId>,
+) -> Result<Vec<Arc<crate::Tree>>, Vec<u8>> {
+    let source = Arc::new(Source { name, text, file });
+    Ok(parser::parse(heap, functions, &source, PARENTHESES)?.into_iter().map(Arc::new).collect())
+}
+
 /// Parses a text given to `tpl`: its templates are a set inside the one around it, its own has the set's name.
-pub(crate) fn inside(heap: &mut Heap, functions: &Functions, around: &Rc<Scope>, text: Str) -> Result<Scope, Vec<u8>> {
+pub(crate) fn inside(heap: &mut Heap, functions: &Functions, around: &Arc<Scope>, text: Str) -> Result<Scope, Vec<u8>> {
     let mut scope = Scope::inside(around);
     let name = scope.name();
-    let source = Rc::new(Source { name, text, file: None });
+    let source = Arc::new(Source { name, text, file: None });
     for tree in parser::parse(heap, functions, &source, PARENTHESES)? {
-        let tree = Rc::new(tree);
+        let tree = Arc::new(tree);
         // The text's own template is executed even where an empty one does not replace what has the set's name.
         if tree.name == name {
             scope.set_main(tree.clone());
@@ -54,7 +65,7 @@ pub(crate) fn inside(heap: &mut Heap, functions: &Functions, around: &Rc<Scope>,
 pub fn canonical(heap: &mut Heap, functions: &Functions, name: &[u8], text: &[u8], parentheses: usize) -> Result<Vec<u8>, Vec<u8>> {
     let name = heap.sym(name);
     let text = heap.push(text, crate::O::NONE);
-    let source = Rc::new(Source { name, text, file: None });
+    let source = Arc::new(Source { name, text, file: None });
     let trees = parser::parse(heap, functions, &source, parentheses)?;
     let own = trees.iter().find(|tree| tree.name == name);
     Ok(own.map_or_else(Vec::new, |tree| print::show_tree(heap, tree)))

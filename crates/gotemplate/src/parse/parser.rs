@@ -1,6 +1,6 @@
 //! Owns the parser: items become trees, with the checks and the error texts of `text/template/parse`'s `parse.go`.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::lex::{Item, Kind, Lexer};
 use super::literal::{self, Piece, SYNTAX};
@@ -39,7 +39,7 @@ struct Parser<'h> {
     heap: &'h mut Heap,
     functions: &'h Functions,
     lex: Lexer,
-    source: Rc<Source>,
+    source: Arc<Source>,
     state: State,
     trees: Vec<Tree>,
     blocks: usize,
@@ -48,16 +48,31 @@ struct Parser<'h> {
     /// Where the item that was taken last ends.
     taken: usize,
     dollar: Sym,
+    open: Open,
+}
+
+/// What the constructs under way have so far, on one stack for each kind: each takes its own off, at once and with memory for just that.
+#[derive(Default)]
+struct Open {
+    nodes: Vec<Node>,
+    cmds: Vec<Cmd>,
+    args: Vec<Arg>,
+    names: Vec<Sym>,
+}
+
+fn taken_off<T>(stack: &mut Vec<T>, from: usize) -> Vec<T> {
+    stack.split_off(from)
 }
 
 /// Parses a text into its own tree and those that it defines, in the order in which they end.
-pub(super) fn parse(heap: &mut Heap, functions: &Functions, source: &Rc<Source>, parens: usize) -> Parsed<Vec<Tree>> {
+pub(super) fn parse(heap: &mut Heap, functions: &Functions, source: &Arc<Source>, parens: usize) -> Parsed<Vec<Tree>> {
     let lex = Lexer::new(heap.bytes(source.text).to_vec(), !functions.has(b"break"), !functions.has(b"continue"));
     let dollar = heap.sym(b"$");
     let state = State::new(dollar);
     let source = source.clone();
     let name = source.name;
-    let mut parser = Parser { heap, functions, lex, source, state, trees: Vec::new(), blocks: 0, parens, taken: 0, dollar };
+    let mut parser =
+        Parser { heap, functions, lex, source, state, trees: Vec::new(), blocks: 0, parens, taken: 0, dollar, open: Open::default() };
     parser.top(name)?;
     Ok(parser.trees)
 }
@@ -180,7 +195,7 @@ impl Parser<'_> {
 /// Templates, lists and actions.
 impl Parser<'_> {
     fn top(&mut self, name: Sym) -> Parsed<()> {
-        let mut root = List::new();
+        let from = self.open.nodes.len();
         loop {
             let item = self.peek();
             match item.kind {
@@ -197,11 +212,12 @@ impl Parser<'_> {
                 _ => {}
             }
             match self.text_or_action()? {
-                Action::Node(node) => root.push(node),
+                Action::Node(node) => self.open.nodes.push(node),
                 Action::End(_) => return self.fail("unexpected {{end}}"),
                 Action::Else => return self.fail("unexpected {{else}}"),
             }
         }
+        let root = taken_off(&mut self.open.nodes, from);
         self.add(name, root, 0)
     }
 
@@ -267,11 +283,11 @@ impl Parser<'_> {
 
     /// Nodes up to `{{end}}` or `{{else}}`.
     fn list(&mut self) -> Parsed<(List, Action)> {
-        let mut list = List::new();
+        let from = self.open.nodes.len();
         while self.peek_non_space().kind != Kind::Eof {
             match self.text_or_action()? {
-                Action::Node(node) => list.push(node),
-                end => return Ok((list, end)),
+                Action::Node(node) => self.open.nodes.push(node),
+                end => return Ok((taken_off(&mut self.open.nodes, from), end)),
             }
         }
         self.fail("unexpected EOF")
@@ -415,10 +431,12 @@ impl Parser<'_> {
         let item = self.peek_non_space();
         let mut pipe = Pipe { pos: self.pos(item), end: self.pos(item), is_assign: false, decl: Vec::new(), cmds: Vec::new() };
         self.declarations(&mut pipe, context)?;
+        let from = self.open.cmds.len();
         loop {
             let item = self.next_non_space();
             match item.kind {
                 kind if kind == end => {
+                    pipe.cmds = taken_off(&mut self.open.cmds, from);
                     if let Some(last) = pipe.cmds.last() {
                         pipe.end = last.end;
                     }
@@ -439,7 +457,7 @@ impl Parser<'_> {
                 | Kind::LeftParen => {
                     self.backup();
                     let cmd = self.command()?;
-                    pipe.cmds.push(cmd);
+                    self.open.cmds.push(cmd);
                 }
                 _ => return self.unexpected(item, context),
             }
@@ -511,10 +529,11 @@ impl Parser<'_> {
     fn command(&mut self) -> Parsed<Cmd> {
         let first = self.peek_non_space();
         let mut cmd = Cmd { pos: self.pos(first), end: self.pos(first), args: Vec::new() };
+        let from = self.open.args.len();
         loop {
             self.peek_non_space();
             if let Some(operand) = self.operand()? {
-                cmd.args.push(operand);
+                self.open.args.push(operand);
                 cmd.end = self.at(self.taken);
             }
             let item = self.next();
@@ -528,6 +547,7 @@ impl Parser<'_> {
                 _ => return self.unexpected(item, "operand"),
             }
         }
+        cmd.args = taken_off(&mut self.open.args, from);
         if cmd.args.is_empty() {
             return self.fail("empty command");
         }
@@ -542,20 +562,19 @@ impl Parser<'_> {
         }
         let item = self.peek();
         let pos = self.pos(item);
-        let mut fields = Vec::new();
+        let from = self.open.names.len();
+        if let Arg::Field(_, names) | Arg::Variable(_, _, names) = &term {
+            self.open.names.extend_from_slice(names);
+        }
         while self.peek().kind == Kind::Field {
             let field = self.next();
-            fields.push(self.sym(field, 1));
+            let name = self.sym(field, 1);
+            self.open.names.push(name);
         }
+        let fields = taken_off(&mut self.open.names, from);
         match term {
-            Arg::Field(_, mut names) => {
-                names.extend(fields);
-                Ok(Some(Arg::Field(pos, names)))
-            }
-            Arg::Variable(_, name, mut names) => {
-                names.extend(fields);
-                Ok(Some(Arg::Variable(pos, name, names)))
-            }
+            Arg::Field(..) => Ok(Some(Arg::Field(pos, fields))),
+            Arg::Variable(_, name, _) => Ok(Some(Arg::Variable(pos, name, fields))),
             Arg::Bool(..) | Arg::Text(..) | Arg::Number(..) | Arg::Nil(_) | Arg::Dot(_) => {
                 let shown = plumb_go::strconv::quote(&super::show_at(self.heap, crate::exec::At::Arg(&term)));
                 self.fail(format!("unexpected . after term {shown}"))

@@ -66,7 +66,9 @@ function!(GET, "get", [Map, Str], , Parts, |c, a| {
     Ok(Value::EMPTY.with(origin))
 });
 function!(SET, "set", [Map, Str, Any], , Parts, |c, a| {
-    let Some(map) = id(&a[0]) else { return Err(Failure::new("assignment to entry in nil map")) };
+    let Some(map) = id(&a[0]).filter(|map| !c.heap.get(*map).ty.is_nil) else {
+        return Err(Failure::new("assignment to entry in nil map"));
+    };
     c.heap.reserve(64)?;
     let key = sym(c, &a[1]);
     let key_origin = c.heap.origin(a[1]);

@@ -13,6 +13,7 @@ mod random;
 mod regex;
 mod strings;
 mod versions;
+mod words;
 
 use crate::func::Function;
 

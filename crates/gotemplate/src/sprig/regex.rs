@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use plumb_go::regexp::{Piece, Regexp, quote_meta};
 
@@ -31,7 +31,7 @@ pub(crate) static ALL: &[&Function] = &[
 /// How many compiled expressions are kept: charts use few, over and over.
 const KEPT: usize = 32;
 
-type Compiled = (Box<[u8]>, Rc<Regexp>);
+type Compiled = (Box<[u8]>, Arc<Regexp>);
 
 thread_local! {
     /// What was compiled lately, the latest last. Compiling costs more than matching; what an expression means does not change.
@@ -39,7 +39,7 @@ thread_local! {
 }
 
 /// Compiles an expression; Go panics in the functions that are not `strict`, with a text of its own.
-fn compile(c: &Call<'_>, pattern: &Value, strict: bool) -> Result<Rc<Regexp>, Failure> {
+fn compile(c: &Call<'_>, pattern: &Value, strict: bool) -> Result<Arc<Regexp>, Failure> {
     let pattern = c.bytes(pattern);
     KNOWN.with_borrow_mut(|known| {
         if let Some(at) = known.iter().rposition(|(text, _)| **text == *pattern) {
@@ -49,7 +49,7 @@ fn compile(c: &Call<'_>, pattern: &Value, strict: bool) -> Result<Rc<Regexp>, Fa
             return Ok(regexp);
         }
         let regexp = match Regexp::compile(pattern) {
-            Ok(regexp) => Rc::new(regexp),
+            Ok(regexp) => Arc::new(regexp),
             Err(error) => return Err(Failure::new(if strict { error.message() } else { error.panic(pattern) })),
         };
         if known.len() >= KEPT {
@@ -58,6 +58,12 @@ fn compile(c: &Call<'_>, pattern: &Value, strict: bool) -> Result<Rc<Regexp>, Fa
         known.push((pattern.into(), regexp.clone()));
         Ok(regexp)
     })
+}
+
+/// Makes sure that there is room for what any expression can find in a text: something at every byte.
+fn searchable(c: &mut Call<'_>, text: &Value) -> Result<(), Failure> {
+    let len = c.str(text).len as usize;
+    c.heap.reserve(len.saturating_mul(2 * size_of::<Piece>()))
 }
 
 /// Part of a text argument.
@@ -88,6 +94,7 @@ function!(FIND, "regexFind", [Str, Str], , Exact, |c, a| find(c, a, false));
 function!(MUST_FIND, "mustRegexFind", [Str, Str], , Exact, |c, a| find(c, a, true));
 
 fn find_all(c: &mut Call<'_>, a: &[Value], strict: bool) -> Given {
+    searchable(c, &a[1])?;
     let found = compile(c, &a[0], strict)?.find_all(c.bytes(&a[1]), c.int(&a[2]));
     parts(c, &a[1], found)
 }
@@ -96,6 +103,7 @@ function!(FIND_ALL, "regexFindAll", [Str, Str, Int], , Exact, |c, a| find_all(c,
 function!(MUST_FIND_ALL, "mustRegexFindAll", [Str, Str, Int], , Exact, |c, a| find_all(c, a, true));
 
 fn split(c: &mut Call<'_>, a: &[Value], strict: bool) -> Given {
+    searchable(c, &a[1])?;
     let found = compile(c, &a[0], strict)?.split(c.bytes(&a[1]), c.int(&a[2]));
     parts(c, &a[1], found)
 }
@@ -104,6 +112,7 @@ function!(SPLIT, "regexSplit", [Str, Str, Int], , Exact, |c, a| split(c, a, fals
 function!(MUST_SPLIT, "mustRegexSplit", [Str, Str, Int], , Exact, |c, a| split(c, a, true));
 
 fn replace(c: &mut Call<'_>, a: &[Value], literal: bool, strict: bool) -> Given {
+    searchable(c, &a[1])?;
     let pieces = compile(c, &a[0], strict)?.replace_all(c.bytes(&a[1]), c.bytes(&a[2]), literal);
     let (text, by) = (c.str(&a[1]), c.str(&a[2]));
     let (own, by_own) = (a[1].origin(), a[2].origin());

@@ -5,6 +5,7 @@ use plumb_go::strconv;
 
 use crate::func::{Call, Failure, Function, function};
 use crate::origin::O;
+use crate::sprig::words::{cased, pascal};
 use crate::text::Str;
 use crate::value::Value;
 
@@ -242,53 +243,9 @@ function!(TRIM_PREFIX, "trimPrefix", [Str, Str], , Exact, |c, a| {
     Ok(cut(&a[1], text.slice(len - left, len)))
 });
 
-/// Words as `xstrings` cuts them for `snakecase` and `kebabcase`.
-fn cased(c: &mut Call<'_>, value: &Value, connector: char) -> Given {
-    let text = String::from_utf8_lossy(c.bytes(value)).into_owned();
-    let runes: Vec<char> = text.chars().collect();
-    let mut out = String::new();
-    for (at, rune) in runes.iter().enumerate() {
-        let (before, after) = (at.checked_sub(1).map(|at| runes[at]), runes.get(at + 1));
-        if matches!(rune, ' ' | '_' | '-') {
-            if !out.ends_with(connector) || *rune == connector {
-                out.push(connector);
-            }
-            continue;
-        }
-        let begins = rune.is_uppercase()
-            && before.is_some_and(|before| !matches!(before, ' ' | '_' | '-'))
-            && (before.is_some_and(|before| !before.is_uppercase()) || after.is_some_and(|after| after.is_lowercase()));
-        let number = rune.is_numeric() && before.is_some_and(|before| before.is_alphabetic());
-        let letter = !rune.is_uppercase() && rune.is_alphabetic() && before.is_some_and(char::is_numeric);
-        if (begins || number || letter) && !out.ends_with(connector) {
-            out.push(connector);
-        }
-        out.push(lower(*rune));
-    }
-    c.text(out.as_bytes())
-}
-
-function!(SNAKECASE, "snakecase", [Str], , Union, |c, a| cased(c, &a[0], '_'));
-function!(KEBABCASE, "kebabcase", [Str], , Union, |c, a| cased(c, &a[0], '-'));
-function!(CAMELCASE, "camelcase", [Str], , Union, |c, a| {
-    let text = String::from_utf8_lossy(c.bytes(&a[0])).into_owned();
-    let (mut out, mut start) = (String::new(), true);
-    let connectors = |rune: char| matches!(rune, '_' | '-' | ' ');
-    let inner = text.trim_matches(connectors);
-    let lead = &text[..text.len() - text.trim_start_matches(connectors).len()];
-    let tail = if inner.is_empty() { "" } else { &text[text.trim_end_matches(connectors).len()..] };
-    out.push_str(lead);
-    for rune in inner.chars() {
-        if connectors(rune) {
-            start = true;
-            continue;
-        }
-        out.push(if start { upper(rune) } else { rune });
-        start = false;
-    }
-    out.push_str(tail);
-    c.text(out.as_bytes())
-});
+function!(SNAKECASE, "snakecase", [Str], , Union, |c, a| c.text(cased(&String::from_utf8_lossy(c.bytes(&a[0])), '_').as_bytes()));
+function!(KEBABCASE, "kebabcase", [Str], , Union, |c, a| c.text(cased(&String::from_utf8_lossy(c.bytes(&a[0])), '-').as_bytes()));
+function!(CAMELCASE, "camelcase", [Str], , Union, |c, a| c.text(pascal(&String::from_utf8_lossy(c.bytes(&a[0]))).as_bytes()));
 
 /// `goutils.WrapCustom`: breaks at spaces, and inside words that are too long.
 fn wrapped(text: &str, width: i64, newline: &str, long: bool) -> String {
@@ -331,12 +288,20 @@ fn wrapped(text: &str, width: i64, newline: &str, long: bool) -> String {
     out
 }
 
+/// Makes sure that there is room for a text with a break as often as its width lets it be.
+fn breakable(c: &mut Call<'_>, width: &Value, newline: usize, text: &Value) -> Result<(), Failure> {
+    let (width, len) = (c.int(width).max(1) as usize, c.str(text).len as usize);
+    c.heap.reserve((len / width + 1).saturating_mul(newline).saturating_add(len.saturating_mul(size_of::<char>())))
+}
+
 function!(WRAP, "wrap", [Int, Str], , Union, |c, a| {
+    breakable(c, &a[0], 1, &a[1])?;
     let text = wrapped(&String::from_utf8_lossy(c.bytes(&a[1])), c.int(&a[0]), "\n", false);
     c.text(text.as_bytes())
 });
 function!(WRAP_WITH, "wrapWith", [Int, Str, Str], , Union, |c, a| {
     let newline = String::from_utf8_lossy(c.bytes(&a[1])).into_owned();
+    breakable(c, &a[0], newline.len(), &a[2])?;
     let text = wrapped(&String::from_utf8_lossy(c.bytes(&a[2])), c.int(&a[0]), &newline, true);
     c.text(text.as_bytes())
 });
@@ -361,14 +326,14 @@ function!(QUOTE, "quote", [], Any, Exact, |c, a| {
         let all = c.heap.origin(Value::Str(own, text));
         parts.push((c.heap.push(&quoted.as_bytes()[1..quoted.len() - 1], all), all));
     }
-    Ok(enclosed(c, &parts, b"\""))
+    enclosed(c, &parts, b"\"")
 });
 function!(SQUOTE, "squote", [], Any, Exact, |c, a| {
     let mut parts = Vec::new();
     for value in a.iter().filter(|value| !value.is_nil()) {
         parts.push(shown(c, *value)?);
     }
-    Ok(enclosed(c, &parts, b"'"))
+    enclosed(c, &parts, b"'")
 });
 
 /// A value as `%v` prints it.
@@ -382,7 +347,8 @@ fn shown(c: &mut Call<'_>, value: Value) -> Result<(Str, O), Failure> {
     Ok((c.heap.push(&text, origin), origin))
 }
 
-fn enclosed(c: &mut Call<'_>, parts: &[(Str, O)], quote: &[u8]) -> Value {
+fn enclosed(c: &mut Call<'_>, parts: &[(Str, O)], quote: &[u8]) -> Given {
+    c.heap.reserve(parts.iter().map(|(text, _)| text.len as usize + 3).sum())?;
     // The quotes belong to the value they enclose: a template gave them no bytes of its own.
     let mut built = c.heap.build();
     for (nth, (text, own)) in parts.iter().enumerate() {
@@ -395,7 +361,7 @@ fn enclosed(c: &mut Call<'_>, parts: &[(Str, O)], quote: &[u8]) -> Value {
         [(_, own)] => *own,
         _ => O::NONE,
     };
-    Value::Str(own, built.end())
+    Ok(Value::Str(own, built.end()))
 }
 
 function!(CAT, "cat", [], Any, Exact, |c, a| {
@@ -403,6 +369,7 @@ function!(CAT, "cat", [], Any, Exact, |c, a| {
     for value in a.iter().filter(|value| !value.is_nil()) {
         parts.push(shown(c, *value)?);
     }
+    c.heap.reserve(parts.iter().map(|(text, _)| text.len as usize + 1).sum())?;
     let mut built = c.heap.build();
     for (nth, (text, own)) in parts.iter().enumerate() {
         if nth > 0 {
@@ -531,6 +498,9 @@ function!(SORT_ALPHA, "sortAlpha", [Any], , Exact, |c, a| {
     let mut parts = texts(c, &a[0])?;
     if c.items(&a[0]).is_some() {
         parts.sort_by(|(one, _), (other, _)| c.heap.bytes(*one).cmp(c.heap.bytes(*other)));
+    } else if a[0].is_nil() {
+        // Whatever is no list is one text, nil too.
+        parts = vec![c.strval(a[0])?];
     }
     let items: Vec<Value> = parts.into_iter().map(|(text, own)| Value::Str(own, text)).collect();
     Ok(c.heap.list(crate::ListType::Strings, &items).with(a[0].origin()))

@@ -6,7 +6,7 @@
 
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::process::{Command, Stdio};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use plumb_gotemplate::{Exec, Functions, Heap, IntKind, ListType, MAP, O, Options, Origin, Scope, Traced, Value, parse};
 use plumb_world::{FileId, Span};
@@ -62,7 +62,7 @@ fn render(template: &str, tracing: bool, data: impl FnOnce(&mut Heap) -> Value) 
     heap.get_mut(map).set(key, O::NONE, data);
     let (mut host, mut out) = (NoHost, Traced::default());
     let mut exec = Exec::new(heap, &functions, &mut host, Options::default());
-    exec.render(&Rc::new(scope), name, Value::Map(O::NONE, map), &mut out).map_err(|error| lossy(&error.message))?;
+    exec.render(&Arc::new(scope), name, Value::Map(O::NONE, map), &mut out).map_err(|error| lossy(&error.message))?;
     Ok((out, exec.heap))
 }
 

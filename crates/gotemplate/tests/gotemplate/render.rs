@@ -1,6 +1,6 @@
 //! Owns what the tests render with: data from JSON, templates by name, a host that answers the same every time.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use plumb_gotemplate::{
     CallKey, CertificateRequest, Exec, Failure, Functions, Heap, Host, IntKind, Limits, ListType, MAP, O, Options, RenderError, Scope,
@@ -102,7 +102,7 @@ pub(crate) fn render(request: &Request<'_>, data: &Json) -> Rendered {
     let mut host = NoHost;
     let mut out = Traced::default();
     let mut exec = Exec::new(heap, request.functions, &mut host, request.options);
-    let failed = exec.render(&Rc::new(scope), name, data, &mut out).err().map(|error| Failed::Exec(Box::new(error)));
+    let failed = exec.render(&Arc::new(scope), name, data, &mut out).err().map(|error| Failed::Exec(Box::new(error)));
     Rendered { out, failed, heap: exec.heap }
 }
 

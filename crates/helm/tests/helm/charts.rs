@@ -4,37 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use plumb_helm::{Chart, File, Ignore, Options, ValuesFile, render};
+use plumb_helm::{Options, ValuesFile, render};
 use serde_json::Value;
 
+use crate::folder::load;
 use crate::host::NoHost;
-
-/// Reads a folder as Helm does.
-pub(crate) fn load(folder: &Path) -> Result<Chart, String> {
-    let rules = fs::read_to_string(folder.join(".helmignore")).unwrap_or_default();
-    let ignore = Ignore::parse(&rules)?;
-    let mut files = Vec::new();
-    add(folder, "", &ignore, &mut files);
-    Chart::load(files).map_err(|error| error.to_string())
-}
-
-fn add(folder: &Path, path: &str, ignore: &Ignore, files: &mut Vec<File>) {
-    let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()).collect();
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in entries {
-        let name = format!("{path}{}", entry.file_name().to_string_lossy());
-        let is_folder = entry.path().is_dir();
-        if ignore.ignores(&name, is_folder) {
-            continue;
-        }
-        if is_folder {
-            add(&entry.path(), &format!("{name}/"), ignore, files);
-        } else {
-            let data = fs::read(entry.path()).unwrap();
-            files.push(File { name, data: data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&data).into() });
-        }
-    }
-}
 
 fn rendered(folder: &Path, variant: &Value) -> Result<String, String> {
     let chart = load(&folder.join("chart"))?;

@@ -24,7 +24,11 @@ impl Host for NoHost {
 
     fn certificate(&mut self, key: CallKey<'_>, request: &CertificateRequest<'_>) -> Result<(String, String), Failure> {
         let pem = |kind: &str| format!("-----BEGIN {kind}-----\nMAA=\n-----END {kind}-----\n");
-        let kind = if key.function == "genPrivateKey" && request.common_name == "ecdsa" { "EC PRIVATE KEY" } else { "RSA PRIVATE KEY" };
+        let kind = match (key.function, request.common_name) {
+            ("genPrivateKey", "ecdsa") => "EC PRIVATE KEY",
+            ("genPrivateKey", "ed25519") => "PRIVATE KEY",
+            _ => "RSA PRIVATE KEY",
+        };
         Ok((pem("CERTIFICATE"), pem(kind)))
     }
 }

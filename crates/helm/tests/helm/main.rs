@@ -8,5 +8,10 @@
 )]
 
 mod charts;
+mod folder;
+mod hermetic;
 mod host;
+mod hostile;
+mod random;
+mod recorded;
 mod rules;
