@@ -2,6 +2,7 @@
 
 mod coldstart;
 mod fleet;
+mod helm;
 mod latency;
 mod rollout;
 mod throttled;
@@ -16,8 +17,9 @@ type Bench = fn() -> Result<()>;
 
 /// Runs the named benchmarks, or all.
 pub(crate) fn run(names: &[&str]) -> Result<()> {
-    const ALL: [(&str, Bench); 5] = [
+    const ALL: [(&str, Bench); 6] = [
         ("yaml", yaml::run),
+        ("helm", helm::run),
         ("rollout", rollout::run),
         ("latency", latency::run),
         ("throttled", throttled::run),

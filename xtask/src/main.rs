@@ -26,7 +26,9 @@ const USAGE: &str = "cargo xtask COMMAND
   bench [NAME…]       the figures of docs/benchmarks.md, side by side with their peers
   corpus [--limit N] [--stay]
                       the real manifests of the conformance corpus, pushed as one repository and synced into a real control plane
-  record schema       ask the real API server again what it says of its kinds";
+  record schema       ask the real API server again what it says of its kinds
+  record helm [FAMILY…]
+                      ask the real helm again what the recorded charts and templates come to";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         ["bench", names @ ..] => bench::run(names),
         ["corpus", options @ ..] => corpus::Options::parse(options).and_then(corpus::run),
         ["record", "schema"] => record::schema(),
+        ["record", "helm", names @ ..] => record::helm(names),
         ["tidy"] => test::tidy_only(),
         _ => {
             println!("{USAGE}");

@@ -1,5 +1,7 @@
 //! Owns `record`: asking the reference programs again for what is committed of them.
 
+mod helm;
+
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -7,6 +9,8 @@ use plumb_plane::Plane;
 use serde_json::Value;
 
 use crate::setup;
+
+pub(crate) use helm::run as helm;
 
 const DISCOVERY: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 const TABLE: &str = "crates/schema/data/kinds.txt";

@@ -49,7 +49,7 @@ pub(crate) fn run_tests(long: bool) -> Result<()> {
     // In colour its lines could not be told apart, and continuous integration often asks for colour.
     command.env("PLUMB_PLANE", plane.directory()).env("CARGO_TERM_COLOR", "never");
     if long {
-        command.env("PLUMB_ORACLE", Tools::locate()?.oracle()?);
+        command.env("PLUMB_ORACLE", Tools::locate()?.oracle()?).env("PLUMB_HELM_ORACLE", Tools::locate()?.helm_oracle()?);
     }
     test_twice(command, &plane)?;
     drop(plane);

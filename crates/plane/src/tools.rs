@@ -90,6 +90,11 @@ struct Tool {
 const KUBE: Tool = Tool { name: "plane-kube", folder: "" };
 const ORACLE: Tool = Tool { name: "oracle", folder: "oracle" };
 const REGISTRY: Tool = Tool { name: "registry", folder: "registry" };
+const HELM_ORACLE: Tool = Tool { name: "helm-oracle", folder: "helm" };
+const HELM: Tool = Tool { name: "helm", folder: "helm" };
+
+/// The Helm that behaviour and speed are compared with.
+pub const HELM_VERSION: &str = "v4.3.1";
 
 /// The Go programs that the plane and the tests need.
 ///
@@ -170,6 +175,46 @@ impl Tools {
     /// When Go is missing or the build fails.
     pub fn registry(&self) -> Result<PathBuf, ToolsError> {
         self.tool(&REGISTRY)
+    }
+
+    /// Returns the path of `helm-oracle` (Helm's library: reference renders, and how fast),
+    /// building it first if need be: a minute.
+    ///
+    /// # Errors
+    ///
+    /// When Go is missing or the build fails.
+    pub fn helm_oracle(&self) -> Result<PathBuf, ToolsError> {
+        self.tool(&HELM_ORACLE)
+    }
+
+    /// Returns the path of the real `helm` of [`HELM_VERSION`], installing it first if need
+    /// be: a minute.
+    ///
+    /// # Errors
+    ///
+    /// When Go is missing or the build fails.
+    pub fn helm(&self) -> Result<PathBuf, ToolsError> {
+        let folder = self.cache.join("tools");
+        let path = folder.join(format!("helm-{HELM_VERSION}"));
+        if path.is_file() {
+            return Ok(path);
+        }
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| ToolsError::File { path, source }
+        };
+        fs::create_dir_all(&folder).map_err(failed(&folder))?;
+        let _lock = self.lock(&HELM, folder.join("helm.lock"))?;
+        if path.is_file() {
+            return Ok(path);
+        }
+        let unfinished = folder.join("helm.unfinished");
+        let mut install = go(&self.sources);
+        install.env("GOBIN", &unfinished).args(["install", &format!("helm.sh/helm/v4/cmd/helm@{HELM_VERSION}")]);
+        self.follow(&HELM, &mut install, |line, _| Some(Progress { tool: HELM.name, done: 0, total: 0, line }))?;
+        let built = unfinished.join("helm");
+        fs::rename(&built, &path).map_err(failed(&built))?;
+        Ok(path)
     }
 
     /// Whether [`Tools::kube`] would answer without building.

@@ -20,13 +20,7 @@ pub(crate) fn run() -> Result<()> {
     std::fs::write(&path, documents()?)?;
     let mut told = measured("read_bench", &path)?;
     told.push_str(&measured("write_bench", &path)?);
-    let rate = |name: &str| -> Result<f64> {
-        let line = told
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_suffix(" MB/s"))
-            .with_context(|| format!("no `{name}` in: {told}"))?;
-        Ok(line.trim().parse()?)
-    };
+    let rate = |name: &str| rate(&told, name);
     let tools = Tools::locate()?;
     let go = YamlOracle::megabytes_per_second(&tools, &path)?;
     let (parse, json) = (rate("parse ")?, rate("parse+to_json ")?);
@@ -39,6 +33,17 @@ pub(crate) fn run() -> Result<()> {
     figure("written as Marshal does", &format!("{v2:.0} MB/s, {:.0} ×", v2 / go), "≥ 15 ×");
     figure("written as go-yaml v3 does", &format!("{v3:.0} MB/s, {:.0} ×", v3 / go), "-");
     Ok(())
+}
+
+/// Returns how many megabytes of a file's documents are written in a second as `Marshal` does.
+pub(super) fn written(file: &Path) -> Result<f64> {
+    rate(&measured("write_bench", file)?, "v2 ")
+}
+
+fn rate(told: &str, name: &str) -> Result<f64> {
+    let line =
+        told.lines().find_map(|line| line.strip_prefix(name)?.strip_suffix(" MB/s")).with_context(|| format!("no `{name}` in: {told}"))?;
+    Ok(line.trim().parse()?)
 }
 
 /// Runs one of the measurements of `plumb-yaml` on a file.
