@@ -64,6 +64,8 @@ pub(crate) enum Format {
 pub(crate) enum Command {
     /// Print the manifests of a folder or file, offline
     Render(PathArgs),
+    /// Show which line of which file each field of a chart's object is from, and why
+    Explain(Box<ExplainArgs>),
     /// Bring a folder's manifests to a cluster once, or sync a unit now
     Apply(ApplyArgs),
     /// Show what differs between a folder or unit and the cluster
@@ -102,6 +104,29 @@ pub(crate) enum Command {
 pub(crate) struct PathArgs {
     /// Folder, file, or unit of the running `plumb serve`
     pub(crate) path: String,
+}
+
+/// Options of `explain`.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// Chart: a folder or a .tgz
+    pub(crate) path: String,
+    /// Object: `deploy/web`, `Deployment/web`, `deployment.apps/web`
+    pub(crate) object: String,
+    /// Field: `spec.replicas`, `spec.template.spec.containers[name=web].image`; all of them when left out
+    pub(crate) field: Option<String>,
+    /// Name of the release
+    #[arg(long, default_value = "release-name", value_name = "NAME")]
+    pub(crate) release: String,
+    /// Values for the chart
+    #[command(flatten)]
+    pub(crate) given: crate::helm::ValuesArgs,
+    /// API that the chart is told is there: `group/version` or `group/version/Kind`
+    #[arg(short, long, value_name = "API", value_delimiter = ',')]
+    pub(crate) api_versions: Vec<String>,
+    /// Tell the chart that it is an upgrade
+    #[arg(long)]
+    pub(crate) is_upgrade: bool,
 }
 
 /// Options of `apply`.

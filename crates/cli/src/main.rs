@@ -9,6 +9,7 @@ mod apply;
 mod args;
 mod backend;
 mod diff;
+mod explain;
 mod folder;
 mod helm;
 mod moment;
@@ -56,6 +57,7 @@ fn run(cli: &Cli, printer: &Printer) -> Done {
     let global = &cli.global;
     match &cli.command {
         Command::Render(args) if is_here(&args.path) => render::run(printer, global, args),
+        Command::Explain(args) => explain::run(printer, global, args),
         Command::Helm(command) => helm::run(printer, global, command),
         Command::Serve(args) => with_runtime(Threads::Many, serve::run(printer, global, args)),
         Command::Apply(args) if is_here(&args.path) => with_runtime(Threads::Many, apply::run(printer, global, args)),

@@ -148,6 +148,9 @@ impl Printer {
         for hint in &problem.hints {
             text.push_str(&format!("{}: {hint}\n", paint(self.color_err, Tone::Strong, "hint")));
         }
+        if !problem.details.is_empty() {
+            text.push_str(&format!("\n{}", problem.details));
+        }
         self.err(&text);
     }
 

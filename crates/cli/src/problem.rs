@@ -19,6 +19,8 @@ pub(crate) struct Problem {
     pub(crate) message: String,
     /// What to do, each on a line of its own.
     pub(crate) hints: Vec<String>,
+    /// Diagnostics that explain the message, ready to be printed behind it; often empty.
+    pub(crate) details: String,
     /// How the process ends.
     pub(crate) code: u8,
 }
@@ -29,7 +31,7 @@ pub(crate) type Done = Result<u8, Problem>;
 impl Problem {
     /// Makes a failure.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { report: String::new(), message: message.into(), hints: Vec::new(), code: FAILED }
+        Self { report: String::new(), message: message.into(), hints: Vec::new(), details: String::new(), code: FAILED }
     }
 
     /// Makes a failure of usage.

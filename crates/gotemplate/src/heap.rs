@@ -339,10 +339,10 @@ impl Heap {
         MapId(self.maps.len() as u32 - 1)
     }
 
-    /// Adds a map that has the same entries as another one, of a plain type and with nothing erased.
+    /// Adds a map of a plain type that has the same entries as another one, and the same erased.
     pub fn same_entries(&mut self, id: MapId) -> MapId {
-        let GoMap { entries, index, sorted, .. } = self.get(id);
-        let copy = GoMap { ty: &crate::MAP, entries: entries.clone(), index: index.clone(), sorted: *sorted, erased: Vec::new() };
+        let GoMap { entries, index, sorted, erased, .. } = self.get(id);
+        let copy = GoMap { ty: &crate::MAP, entries: entries.clone(), index: index.clone(), sorted: *sorted, erased: erased.clone() };
         self.entries += copy.entries.len();
         self.maps.push(copy);
         MapId(self.maps.len() as u32 - 1)
@@ -412,16 +412,7 @@ impl Heap {
             return value.origin();
         }
         match value {
-            Value::Str(own, text) | Value::Bytes(own, text) => {
-                let segs: Vec<Seg> = self.segs(text).collect();
-                let mut all = O::NONE;
-                for (nth, seg) in segs.iter().enumerate() {
-                    let end = segs.get(nth + 1).map_or(text.range().end as u32, |next| next.at);
-                    let of = if seg.origin == O::NONE { own } else { self.origins.part(*seg, end - seg.at) };
-                    all = self.origins.join(all, of);
-                }
-                all
-            }
+            Value::Str(own, text) | Value::Bytes(own, text) => self.text_origin(text, own),
             Value::List(own, _, items) => {
                 let mut all = own;
                 for at in 0..items.len as usize {
@@ -434,6 +425,29 @@ impl Heap {
             Value::Map(own, id) => self.map_origin(own, id, 0),
             Value::Nil(o) | Value::Bool(o, _) | Value::Int(o, ..) | Value::Float(o, _) | Value::Obj(o, _) => o,
         }
+    }
+
+    /// Returns what a text is made of, with the blocks that its parts were written under.
+    fn text_origin(&mut self, text: Str, own: O) -> O {
+        let segs: Vec<Seg> = self.segs(text).collect();
+        if let [one] = segs.as_slice()
+            && one.ctl == CtlId(0)
+            && (one.origin == O::NONE || one.origin == own && one.off == Seg::WHOLE)
+        {
+            return own;
+        }
+        let here = self.origins.block(self.here.ctl);
+        let mut all = if self.origins.only_decides(own) { own } else { O::NONE };
+        for (nth, seg) in segs.iter().enumerate() {
+            let end = segs.get(nth + 1).map_or(text.range().end as u32, |next| next.at);
+            let mut of = if seg.origin == O::NONE { own } else { self.origins.part(*seg, end - seg.at) };
+            let block = self.origins.block(seg.ctl);
+            if block != CtlId(0) && block != here {
+                of = self.origins.add(crate::origin::Origin::Under(of, block));
+            }
+            all = self.origins.join(all, of);
+        }
+        all
     }
 
     fn map_origin(&mut self, own: O, id: MapId, depth: usize) -> O {
@@ -493,7 +507,7 @@ impl Heap {
     }
 
     /// Joins in the conditions of a block and of those around it, up to where execution is now.
-    fn ctl_origin(&mut self, mut all: O, mut ctl: CtlId) -> O {
+    pub(crate) fn ctl_origin(&mut self, mut all: O, mut ctl: CtlId) -> O {
         while ctl != self.here.ctl {
             let Some(known) = self.origins.ctl(ctl).copied() else { break };
             all = self.origins.join(all, known.cond);
@@ -514,6 +528,10 @@ impl Heap {
                     let entry = self.entry(id, at);
                     all = self.origins.join(all, entry.key_origin);
                 }
+                for at in 0..self.get(id).erased.len() {
+                    let by = self.get(id).erased[at].1;
+                    all = self.origins.join(all, by);
+                }
             }
             Value::List(_, _, items) => {
                 for at in 0..items.len as usize {
@@ -522,6 +540,21 @@ impl Heap {
                 }
             }
             _ => {}
+        }
+        all
+    }
+
+    /// Returns what decided that parts of the values were not written, where one of them is a text that knows.
+    pub(crate) fn decided(&mut self, values: &[Value]) -> O {
+        let mut all = O::NONE;
+        if self.origins.tracing() {
+            for value in values {
+                if let Value::Str(own, _) = value
+                    && self.origins.only_decides(*own)
+                {
+                    all = self.origins.both_decide(all, *own);
+                }
+            }
         }
         all
     }
@@ -547,30 +580,40 @@ impl Heap {
         }
     }
 
-    /// Returns a value with something beside that decided it (a rejected default, a passed test): joined in, byte for byte.
+    /// Returns a value with something beside that decided it (a rejected default, a passed test), byte for byte.
     pub fn beside(&mut self, value: Value, decided: O) -> Value {
         if decided == O::NONE {
             return value;
         }
+        self.changed(value, |origins, of| origins.beside(of, decided))
+    }
+
+    /// Returns a layer's value with the one it goes over, byte for byte.
+    pub fn over(&mut self, value: Value, was: O) -> Value {
+        if !self.origins.tracing() {
+            return value;
+        }
+        self.changed(value, |origins, now| origins.over(now, was))
+    }
+
+    /// Returns a value with another origin; of a text, each part's.
+    fn changed(&mut self, value: Value, mut change: impl FnMut(&mut Origins, O) -> O) -> Value {
+        let own = change(&mut self.origins, value.origin());
         match value {
-            Value::Str(own, text) if !self.text.segs.is_empty() => {
+            Value::Str(before, text) if !self.text.segs.is_empty() && !text.is_empty() => {
                 let text = self.owned(text);
                 let segs: Vec<Seg> = self.segs(text).collect();
                 let at = self.text.position();
                 for (nth, seg) in segs.iter().enumerate() {
                     let end = segs.get(nth + 1).map_or(text.range().end, |next| next.at as usize);
-                    let origin = if seg.origin == O::NONE { own } else { seg.origin };
-                    let origin = self.origins.join(origin, decided);
+                    let origin = if seg.origin == O::NONE { before } else { seg.origin };
+                    let origin = change(&mut self.origins, origin);
                     self.text.mark(origin, seg.off, seg.ctl);
                     self.text.bytes.extend_from_within(seg.at as usize..end);
                 }
-                let own = self.origins.join(own, decided);
                 Value::Str(own, Str { at, len: self.text.position() - at })
             }
-            other => {
-                let o = self.origins.join(other.origin(), decided);
-                other.with(o)
-            }
+            other => other.with(own),
         }
     }
 

@@ -32,7 +32,7 @@ pub use functions::Functions;
 pub use heap::{Builder, Entry, GoMap, Heap, Here, Sym};
 pub use limits::Limits;
 pub use object::{MAP, MapType, NO_MAP, NO_STRINGS, Object, STRINGS, Struct, StructType, Zero};
-pub use origin::{Branch, Ctl, CtlId, Hole, O, Origin, Origins, Why};
+pub use origin::{Branch, Ctl, CtlId, Depends, Hole, O, Origin, Origins, Why};
 pub use parse::{canonical, file as parse, trees};
 pub use print::default as print;
 pub use set::Scope;

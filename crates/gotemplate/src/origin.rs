@@ -1,6 +1,8 @@
 //! Owns where values and bytes come from: origins as small indices, the arena behind them, and the conditions they stand under.
 //! With tracing off every origin is [`O::NONE`] or [`O::SECRET`], and nothing here costs more than a comparison.
 
+use std::collections::HashSet;
+
 use hashbrown::HashMap;
 
 use plumb_world::Span;
@@ -51,6 +53,8 @@ pub enum Branch {
     Else,
     /// A template that was called: `template`, `include` or `tpl`.
     Call,
+    /// No block: an action that wrote what a pipeline gave. It decides nothing.
+    Emit,
 }
 
 /// A block or call that was entered.
@@ -66,7 +70,7 @@ pub struct Ctl {
     pub taken: Branch,
 }
 
-/// A block that was not taken: what "why not?" searches.
+/// A block that wrote nothing: what "why not?" searches.
 #[derive(Clone, Copy, Debug)]
 pub struct Hole {
     /// Position in the output of the file being rendered.
@@ -77,6 +81,8 @@ pub struct Hole {
     pub cond: O,
     /// What it stands under.
     pub ctl: CtlId,
+    /// Whether it was taken all the same, and there was nothing to write.
+    pub taken: bool,
 }
 
 /// What is known of an origin.
@@ -100,6 +106,13 @@ pub enum Origin {
     },
     /// Made of both.
     Join(O, O),
+    /// Picked because of something that is not in it: a default that was passed over, a condition, a key.
+    Beside {
+        /// What was picked.
+        of: O,
+        /// What decided that.
+        by: O,
+    },
     /// Made under a condition that its place does not show: assigned in a block and used outside.
     Under(O, CtlId),
     /// Made by a function that does not show which byte is from where.
@@ -148,6 +161,7 @@ impl Origins {
             Origin::Absent { of, .. } | Origin::Under(of, _) | Origin::Via { of, .. } => of.is_secret(),
             Origin::Over { now, was } => now.is_secret() || was.is_secret(),
             Origin::Join(a, b) => a.is_secret() || b.is_secret(),
+            Origin::Beside { of, by } => of.is_secret() || by.is_secret(),
         };
         if !self.tracing {
             return if secret { O::SECRET } else { O::NONE };
@@ -219,8 +233,35 @@ impl Origins {
                 // What was overridden was read by nobody.
                 Origin::Over { now, .. } => open.push(now),
                 Origin::Join(a, b) => open.extend([a, b]),
+                Origin::Beside { of, by } => open.extend([of, by]),
             }
         }
+    }
+
+    /// Returns all origins.
+    pub fn all(&self) -> impl Iterator<Item = Origin> + '_ {
+        self.list.iter().copied()
+    }
+
+    /// Returns the places in a file that anything was read from.
+    pub fn places_in(&self, file: plumb_world::FileId) -> impl Iterator<Item = Span> + '_ {
+        self.all().filter_map(move |origin| match origin {
+            Origin::At(place) if place.file == file => Some(place),
+            _ => None,
+        })
+    }
+
+    /// Returns the places that something came of, with those that such a one overrides.
+    pub fn read_places(&self) -> std::collections::BTreeSet<Span> {
+        let mut places = std::collections::BTreeSet::new();
+        for (origin, _) in self.list.iter().zip(&self.used).filter(|(_, used)| **used) {
+            match origin {
+                Origin::At(place) => _ = places.insert(*place),
+                Origin::Over { was, .. } => self.places(*was, true, &mut |place| _ = places.insert(place)),
+                _ => {}
+            }
+        }
+        places
     }
 
     /// Returns the blocks that were not taken.
@@ -241,20 +282,30 @@ impl Origins {
     /// Calls `see` with each place that an origin is made of, once; whoever was overridden only where `overridden` says so.
     pub fn places(&self, o: O, overridden: bool, see: &mut dyn FnMut(Span)) {
         let (mut open, mut seen) = (vec![o], std::collections::BTreeSet::new());
+        let mut blocks = std::collections::BTreeSet::new();
         while let Some(o) = open.pop() {
             if !seen.insert(o.index()) {
                 continue;
             }
             match self.get(o) {
                 Some(Origin::At(span)) => see(span),
-                Some(Origin::Absent { of, .. } | Origin::Under(of, _) | Origin::Via { of, .. }) => open.push(of),
+                Some(Origin::Under(of, mut ctl)) => {
+                    open.push(of);
+                    while blocks.insert(ctl)
+                        && let Some(known) = self.ctl(ctl)
+                    {
+                        open.push(known.cond);
+                        ctl = known.up;
+                    }
+                }
+                Some(Origin::Absent { of, .. } | Origin::Via { of, .. }) => open.push(of),
                 Some(Origin::Over { now, was }) => {
                     open.push(now);
                     if overridden {
                         open.push(was);
                     }
                 }
-                Some(Origin::Join(a, b)) => open.extend([a, b]),
+                Some(Origin::Join(a, b) | Origin::Beside { of: a, by: b }) => open.extend([a, b]),
                 Some(Origin::Answer(_)) | None => {}
             }
         }
@@ -262,91 +313,380 @@ impl Origins {
 
     /// Returns the origin of so many bytes of a segment: of a text that is written at one place, those bytes alone.
     pub(crate) fn part(&mut self, seg: Seg, len: u32) -> O {
-        match self.get(seg.origin) {
-            Some(Origin::At(span)) if seg.off != Seg::WHOLE => {
-                let start = span.start.saturating_add(seg.off);
-                let part = self.add(Origin::At(Span { start, end: span.end.min(start.saturating_add(len)), ..span }));
-                if seg.origin.is_secret() { part.secret() } else { part }
+        if seg.off == Seg::WHOLE { seg.origin } else { self.part_of(seg.origin, seg.off, len) }
+    }
+
+    fn part_of(&mut self, o: O, off: u32, len: u32) -> O {
+        let narrowed = match self.get(o) {
+            Some(Origin::At(span)) => {
+                let start = span.start.saturating_add(off);
+                Origin::At(Span { start, end: span.end.min(start.saturating_add(len)), ..span })
             }
-            _ => seg.origin,
+            Some(Origin::Over { now, was }) => Origin::Over { now: self.part_of(now, off, len), was },
+            Some(Origin::Beside { of, by }) => Origin::Beside { of: self.part_of(of, off, len), by },
+            Some(Origin::Under(of, ctl)) => Origin::Under(self.part_of(of, off, len), ctl),
+            _ => return o,
+        };
+        let part = self.add(narrowed);
+        if o.is_secret() { part.secret() } else { part }
+    }
+
+    /// Returns what was picked with what decided it.
+    pub fn beside(&mut self, of: O, by: O) -> O {
+        if by == O::NONE || of == by {
+            return of;
         }
+        if !by.is_known() {
+            return of.secret();
+        }
+        if let Some(Origin::Beside { by: known, .. }) = self.get(of)
+            && known == by
+        {
+            return of;
+        }
+        self.add(Origin::Beside { of, by })
+    }
+
+    /// Returns a layer's value with that of the one it goes over, unless it is known already.
+    pub fn over(&mut self, now: O, was: O) -> O {
+        let mut at = now;
+        while let Some(Origin::Over { now: above, was: below }) = self.get(at) {
+            if below == was {
+                return now;
+            }
+            at = above;
+        }
+        if !was.is_known() || at == was { now } else { self.add(Origin::Over { now, was }) }
+    }
+
+    /// Returns whether something was made or put somewhere under a block that its place does not show.
+    pub(crate) fn stands_under(&self, mut o: O) -> bool {
+        loop {
+            o = match self.get(o) {
+                Some(Origin::Under(..)) => return true,
+                Some(Origin::Over { now: of, .. } | Origin::Beside { of, .. }) => of,
+                _ => return false,
+            };
+        }
+    }
+
+    /// Returns whether an origin says only what decided, and nothing of what something is made of.
+    pub(crate) fn only_decides(&self, o: O) -> bool {
+        matches!(self.get(o), Some(Origin::Beside { of: O::NONE, .. }))
+    }
+
+    /// Returns the origin of what is decided by both, and made of neither.
+    pub(crate) fn both_decide(&mut self, a: O, b: O) -> O {
+        match (self.get(a), self.get(b)) {
+            (Some(Origin::Beside { of: O::NONE, by: one }), Some(Origin::Beside { of: O::NONE, by: other })) => {
+                let by = self.join(one, other);
+                self.beside(O::NONE, by)
+            }
+            (None, _) => b,
+            _ => a,
+        }
+    }
+
+    /// Returns the block or call around an action; a block or call itself.
+    pub(crate) fn block(&self, mut ctl: CtlId) -> CtlId {
+        while let Some(known) = self.ctl(ctl)
+            && known.taken == Branch::Emit
+        {
+            ctl = known.up;
+        }
+        ctl
     }
 
     /// Returns the one place that a segment's first byte is written at, where there is one.
     pub fn place(&self, seg: Seg) -> Option<Span> {
-        let Some(Origin::At(span)) = self.get(seg.origin) else { return None };
+        let span = self.exact(seg.origin)?;
         if seg.off == Seg::WHOLE {
             return Some(span);
         }
         Some(Span { start: span.start.saturating_add(seg.off), ..span })
     }
 
+    /// Returns the one place whose value something is, whomever that overrode and whatever decided it.
+    pub fn exact(&self, mut o: O) -> Option<Span> {
+        loop {
+            o = match self.get(o)? {
+                Origin::At(span) => return Some(span),
+                Origin::Over { now, .. } => now,
+                Origin::Beside { of, .. } | Origin::Under(of, _) => of,
+                Origin::Absent { .. } | Origin::Join(..) | Origin::Via { .. } | Origin::Answer(_) => return None,
+            };
+        }
+    }
+
     /// Returns what is known of a range of an output.
     pub fn why(&self, text: &Traced, range: std::ops::Range<usize>) -> Why {
-        let mut why = Why::default();
+        let mut all = Gather::default();
         let segs: Vec<Seg> = text.under(range.clone()).collect();
         for (nth, seg) in segs.iter().enumerate() {
             let end = segs.get(nth + 1).map_or(range.end, |next| next.at as usize);
             let len = u32::try_from(end.saturating_sub(seg.at as usize)).unwrap_or(u32::MAX);
-            why.secret |= seg.origin.is_secret();
+            all.why.secret |= seg.origin.is_secret();
             match self.place(*seg) {
                 Some(place) if seg.off != Seg::WHOLE => {
-                    note(&mut why.data, Span { end: place.end.min(place.start.saturating_add(len)), ..place });
+                    all.span(Part::Data, Span { end: place.end.min(place.start.saturating_add(len)), ..place });
+                    self.beside_place(seg.origin, &mut all);
                 }
-                _ => self.carried(seg.origin, &mut why),
+                _ => self.carried(seg.origin, &mut all),
             }
-            self.around(seg.ctl, &mut why);
+            self.around(seg.ctl, &mut all);
         }
-        why
+        all.why
     }
 
-    /// Adds what an origin is made of.
-    fn carried(&self, o: O, why: &mut Why) {
-        let (mut open, mut seen) = (vec![o], std::collections::BTreeSet::new());
+    /// Returns the places whose bytes or values are in a range of an output, in its order, and nothing of what decided them.
+    pub fn data(&self, text: &Traced, range: std::ops::Range<usize>) -> Vec<Span> {
+        let (mut places, mut seen, mut known) = (Vec::new(), HashSet::new(), HashSet::new());
+        let segs: Vec<Seg> = text.under(range.clone()).collect();
+        for (nth, seg) in segs.iter().enumerate() {
+            let end = segs.get(nth + 1).map_or(range.end, |next| next.at as usize);
+            let len = u32::try_from(end.saturating_sub(seg.at as usize)).unwrap_or(u32::MAX);
+            let mut add = |span: Span| {
+                if known.insert(span) {
+                    places.push(span);
+                }
+            };
+            match self.place(*seg) {
+                Some(place) if seg.off != Seg::WHOLE => add(Span { end: place.end.min(place.start.saturating_add(len)), ..place }),
+                Some(place) => add(place),
+                None => {
+                    let mut open = vec![seg.origin];
+                    while let Some(o) = open.pop() {
+                        if !seen.insert(o) {
+                            continue;
+                        }
+                        match self.get(o) {
+                            Some(Origin::At(span)) => add(span),
+                            Some(
+                                Origin::Over { now: of, .. } | Origin::Beside { of, .. } | Origin::Under(of, _) | Origin::Via { of, .. },
+                            ) => {
+                                open.push(of);
+                            }
+                            Some(Origin::Join(a, b)) => open.extend([b, a]),
+                            Some(Origin::Absent { .. } | Origin::Answer(_)) | None => {}
+                        }
+                    }
+                }
+            }
+        }
+        places
+    }
+
+    /// Adds all places that a range of an output depends on: those whose bytes it has, those that decided, those that were overridden.
+    pub fn depends(&self, text: &Traced, range: std::ops::Range<usize>, all: &mut Depends) {
+        let segs: Vec<Seg> = text.under(range.clone()).collect();
+        let mut open = Vec::new();
+        for (nth, seg) in segs.iter().enumerate() {
+            let end = segs.get(nth + 1).map_or(range.end, |next| next.at as usize);
+            let len = u32::try_from(end.saturating_sub(seg.at as usize)).unwrap_or(u32::MAX);
+            let mut o = seg.origin;
+            if seg.off != Seg::WHOLE
+                && let Some(place) = self.place(*seg)
+            {
+                all.places.insert(Span { end: place.end.min(place.start.saturating_add(len)), ..place });
+                // The rest of the chain, without the whole text at its end.
+                while let Some(origin) = self.get(o) {
+                    o = match origin {
+                        Origin::Over { now, was } => {
+                            open.push(was);
+                            now
+                        }
+                        Origin::Beside { of, by } => {
+                            open.push(by);
+                            of
+                        }
+                        Origin::Under(of, ctl) => {
+                            self.depend_on_blocks(ctl, all, &mut open);
+                            of
+                        }
+                        _ => break,
+                    };
+                }
+            } else {
+                open.push(o);
+            }
+            self.depend_on_blocks(seg.ctl, all, &mut open);
+        }
+        self.depend_on_all(open, all);
+    }
+
+    /// Adds all places that an origin depends on.
+    pub fn depends_on(&self, o: O, all: &mut Depends) {
+        self.depend_on_all(vec![o], all);
+    }
+
+    fn depend_on_all(&self, mut open: Vec<O>, all: &mut Depends) {
         while let Some(o) = open.pop() {
-            if !seen.insert(o.index()) {
+            if !all.origins.insert(o) {
                 continue;
             }
             match self.get(o) {
-                Some(Origin::At(span)) => note(&mut why.data, span),
+                Some(Origin::At(span)) => _ = all.places.insert(span),
+                Some(Origin::Absent { of, .. } | Origin::Via { of, .. }) => open.push(of),
+                Some(Origin::Over { now: a, was: b } | Origin::Join(a, b) | Origin::Beside { of: a, by: b }) => open.extend([a, b]),
+                Some(Origin::Under(of, ctl)) => {
+                    open.push(of);
+                    self.depend_on_blocks(ctl, all, &mut open);
+                }
+                Some(Origin::Answer(_)) | None => {}
+            }
+        }
+    }
+
+    fn depend_on_blocks(&self, mut ctl: CtlId, all: &mut Depends, open: &mut Vec<O>) {
+        while all.blocks.insert(ctl)
+            && let Some(known) = self.ctl(ctl)
+        {
+            open.push(known.cond);
+            ctl = known.up;
+        }
+    }
+
+    /// Adds what is known of something that is written at one place, but for that place.
+    fn beside_place(&self, mut o: O, all: &mut Gather) {
+        while let Some(origin) = self.get(o) {
+            o = match origin {
+                Origin::Over { now, was } => {
+                    self.places(was, true, &mut |span| all.span(Part::Overridden, span));
+                    now
+                }
+                Origin::Beside { of, by } => {
+                    self.decided(by, all);
+                    of
+                }
+                Origin::Under(of, ctl) => {
+                    self.around(ctl, all);
+                    of
+                }
+                _ => return,
+            };
+        }
+    }
+
+    /// Adds what decided that something was picked.
+    fn decided(&self, by: O, all: &mut Gather) {
+        if !all.decided.insert(by) {
+            return;
+        }
+        let mut passed = Gather { decided: std::mem::take(&mut all.decided), ..Gather::default() };
+        self.carried(by, &mut passed);
+        all.decided = passed.decided;
+        let passed = passed.why;
+        passed.data.into_iter().chain(passed.decided).for_each(|span| all.span(Part::Decided, span));
+        passed.overridden.into_iter().for_each(|span| all.span(Part::Overridden, span));
+        passed.conditions.into_iter().for_each(|span| all.span(Part::Condition, span));
+        passed.absent.into_iter().for_each(|absent| note(&mut all.why.absent, absent));
+        passed.through.into_iter().for_each(|call| note(&mut all.why.through, call));
+        passed.answers.into_iter().for_each(|number| note(&mut all.why.answers, number));
+        for ctl in passed.around {
+            if all.blocks.insert(ctl) {
+                all.why.around.push(ctl);
+            }
+        }
+    }
+
+    /// Adds what an origin is made of.
+    fn carried(&self, o: O, all: &mut Gather) {
+        let mut open = vec![o];
+        while let Some(o) = open.pop() {
+            if !all.origins.insert(o) {
+                continue;
+            }
+            match self.get(o) {
+                Some(Origin::At(span)) => all.span(Part::Data, span),
                 Some(Origin::Absent { of, key }) => {
-                    note(&mut why.absent, key);
+                    note(&mut all.why.absent, (of, key));
+                    self.places(of, false, &mut |span| all.span(Part::Decided, span));
+                }
+                Some(Origin::Beside { of, by }) => {
+                    self.decided(by, all);
                     open.push(of);
                 }
                 Some(Origin::Over { now, was }) => {
                     open.push(now);
-                    self.places(was, true, &mut |span| note(&mut why.overridden, span));
+                    self.places(was, true, &mut |span| all.span(Part::Overridden, span));
                 }
                 Some(Origin::Join(a, b)) => open.extend([b, a]),
                 Some(Origin::Under(of, ctl)) => {
-                    self.around(ctl, why);
+                    self.around(ctl, all);
                     open.push(of);
                 }
                 Some(Origin::Via { function, site, of }) => {
-                    note(&mut why.through, (function, site));
+                    note(&mut all.why.through, (function, site));
                     open.push(of);
                 }
-                Some(Origin::Answer(number)) => note(&mut why.answers, number),
+                Some(Origin::Answer(number)) => note(&mut all.why.answers, number),
                 None => {}
             }
         }
     }
 
     /// Adds the blocks and calls around something, from the inside out.
-    fn around(&self, mut ctl: CtlId, why: &mut Why) {
+    fn around(&self, mut ctl: CtlId, all: &mut Gather) {
         while let Some(known) = self.ctl(ctl) {
             // Whatever is around a block that was seen was seen with it.
-            if why.around.contains(&ctl) {
+            if !all.blocks.insert(ctl) {
                 return;
             }
-            why.around.push(ctl);
-            self.condition_places(known.cond, why);
+            if known.taken == Branch::Emit {
+                all.span(Part::Emitted, known.site);
+            } else {
+                all.why.around.push(ctl);
+                if all.origins_of_conditions.insert(known.cond) {
+                    self.places(known.cond, false, &mut |span| all.span(Part::Condition, span));
+                }
+            }
             ctl = known.up;
         }
     }
+}
 
-    fn condition_places(&self, cond: O, why: &mut Why) {
-        self.places(cond, false, &mut |span| note(&mut why.conditions, span));
+/// What ranges of an output depend on, as it is gathered.
+#[derive(Clone, Debug, Default)]
+pub struct Depends {
+    /// The places.
+    pub places: std::collections::BTreeSet<Span>,
+    origins: HashSet<O>,
+    blocks: HashSet<CtlId>,
+}
+
+/// Which list of [`Why`] a place is for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Part {
+    Data,
+    Overridden,
+    Decided,
+    Emitted,
+    Condition,
+}
+
+/// A [`Why`] as it is gathered, and what is in it already.
+#[derive(Default)]
+struct Gather {
+    why: Why,
+    spans: HashSet<(Part, Span)>,
+    origins: HashSet<O>,
+    origins_of_conditions: HashSet<O>,
+    decided: HashSet<O>,
+    blocks: HashSet<CtlId>,
+}
+
+impl Gather {
+    fn span(&mut self, part: Part, span: Span) {
+        if !self.spans.insert((part, span)) {
+            return;
+        }
+        match part {
+            Part::Data => self.why.data.push(span),
+            Part::Overridden => self.why.overridden.push(span),
+            Part::Decided => self.why.decided.push(span),
+            Part::Emitted => self.why.emitted.push(span),
+            Part::Condition => self.why.conditions.push(span),
+        }
     }
 }
 
@@ -357,8 +697,12 @@ pub struct Why {
     pub data: Vec<Span>,
     /// The places that those override.
     pub overridden: Vec<Span>,
-    /// Keys that were asked for and that nobody set.
-    pub absent: Vec<crate::Sym>,
+    /// The places that decided that it was picked: defaults passed over, conditions, keys.
+    pub decided: Vec<Span>,
+    /// The actions that wrote it, the innermost first.
+    pub emitted: Vec<Span>,
+    /// Keys that were asked for and that nobody set, with the map that was asked.
+    pub absent: Vec<(O, crate::Sym)>,
     /// Functions that do not show which byte is from where, with their calls.
     pub through: Vec<(&'static str, Span)>,
     /// Answers to queries, by number.

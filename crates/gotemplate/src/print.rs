@@ -50,7 +50,8 @@ pub(crate) fn print(heap: &mut Heap, values: &[Value], line: bool) -> Result<Val
         out.push(b"\n", O::NONE, Seg::WHOLE, CtlId(0));
     }
     heap.reserve(out.bytes.len())?;
-    Ok(Value::Str(O::NONE, heap.push_traced(&out)))
+    let decided = heap.decided(values);
+    Ok(Value::Str(decided, heap.push_traced(&out)))
 }
 
 /// Returns what `fmt.Sprintf` gives: the format's own bytes and each argument's keep their origins.
@@ -62,7 +63,7 @@ pub(crate) fn printf(heap: &mut Heap, format: Value, values: &[Value]) -> Result
     let Run { out, failure, .. } = run;
     match failure {
         Some(failure) => Err(failure),
-        None => Ok(Value::Str(O::NONE, heap.push_traced(&out))),
+        None => Ok(Value::Str(heap.decided(values), heap.push_traced(&out))),
     }
 }
 

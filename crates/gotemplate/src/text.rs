@@ -106,8 +106,9 @@ impl Traced {
         let start = range.start as u32;
         let after = self.segs.partition_point(|seg| seg.at <= start);
         let first = match after.checked_sub(1) {
-            Some(at) => self.segs[at].at_position(start),
-            None => Seg { at: start, origin: O::NONE, off: Seg::WHOLE, ctl: CtlId(0) },
+            // Nothing is made of nothing: whatever lies at that position is another text's.
+            Some(at) if !range.is_empty() => self.segs[at].at_position(start),
+            _ => Seg { at: start, origin: O::NONE, off: Seg::WHOLE, ctl: CtlId(0) },
         };
         let rest = self.segs[after..].iter().copied().take_while(move |seg| (seg.at as usize) < range.end);
         std::iter::once(first).chain(rest)

@@ -61,13 +61,20 @@ impl Capabilities {
         parts.next().unwrap_or_default().clone_into(&mut self.minor);
     }
 
-    /// Returns `.Capabilities`.
-    pub(crate) fn value(&self, heap: &mut Heap) -> Value {
+    /// Returns what a chart is told of the cluster as text, for places to point into: Kubernetes, Helm, APIs, one a line.
+    pub(crate) fn text(&self) -> String {
+        let helm = HELM.first().map_or("", |(_, version)| version);
+        format!("kubeVersion: {}\nhelmVersion: {helm}\napiVersions: [{}]\n", self.kube_version, self.api_versions.join(", "))
+    }
+
+    /// Returns `.Capabilities`; `origin` gives that of a line of [`text`](Self::text).
+    pub(crate) fn value(&self, heap: &mut Heap, mut origin: impl FnMut(&mut Heap, usize) -> O) -> Value {
+        let [of_kube, of_helm, of_versions] = [0, 1, 2].map(|line| origin(heap, line));
         let versions: Vec<Value> =
-            self.api_versions.iter().map(|version| Value::Str(O::NONE, heap.push(version.as_bytes(), O::NONE))).collect();
-        let versions = heap.list(ListType::Versions, &versions);
-        let kube = object(heap, &KUBE, &[(VERSION, &self.kube_version), ("Major", &self.major), ("Minor", &self.minor)]);
-        let helm = object(heap, &BUILD_INFO, &HELM);
+            self.api_versions.iter().map(|version| Value::Str(of_versions, heap.push(version.as_bytes(), of_versions))).collect();
+        let versions = heap.list(ListType::Versions, &versions).with(of_versions);
+        let kube = object(heap, &KUBE, &[(VERSION, &self.kube_version), ("Major", &self.major), ("Minor", &self.minor)], of_kube);
+        let helm = object(heap, &BUILD_INFO, &HELM, of_helm);
         let fields = [("KubeVersion", kube), ("APIVersions", versions), ("HelmVersion", helm)];
         let fields = fields.map(|(name, value)| (heap.sym(name.as_bytes()), value)).to_vec();
         heap.object(Object::Struct(Struct { ty: &CAPABILITIES, fields }))
@@ -98,10 +105,10 @@ static GIT_VERSION: Function = Function {
     run: |c, a| -> Result<Value, Failure> { Ok(version(c, &a[0]).map_or(Value::EMPTY, |text| Value::Str(O::NONE, text))) },
 };
 
-fn object(heap: &mut Heap, ty: &'static StructType, fields: &[(&str, &str)]) -> Value {
-    let fields = fields.iter().map(|(name, text)| (heap.sym(name.as_bytes()), Value::Str(O::NONE, heap.push(text.as_bytes(), O::NONE))));
+fn object(heap: &mut Heap, ty: &'static StructType, fields: &[(&str, &str)], of: O) -> Value {
+    let fields = fields.iter().map(|(name, text)| (heap.sym(name.as_bytes()), Value::Str(of, heap.push(text.as_bytes(), of))));
     let fields = fields.collect();
-    heap.object(Object::Struct(Struct { ty, fields }))
+    heap.object(Object::Struct(Struct { ty, fields })).with(of)
 }
 
 fn version(c: &Call<'_>, value: &Value) -> Option<Str> {

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use plumb_world::FileId;
-
 use crate::archive::unpack;
 use crate::metadata::Metadata;
 
@@ -26,6 +24,8 @@ pub struct Chart {
     pub metadata: Metadata,
     /// Files of `templates/`.
     pub templates: Vec<File>,
+    /// Chart.yaml as it was read, or nothing in a chart that was made otherwise.
+    pub definition: Option<File>,
     /// values.yaml, when there is one.
     pub values: Option<File>,
     /// values.schema.json, when there is one.
@@ -73,7 +73,8 @@ impl Chart {
         let mut inner: Vec<(String, Vec<File>)> = Vec::new();
         for file in files {
             match file.name.as_str() {
-                "Chart.yaml" | "Chart.lock" => {}
+                "Chart.yaml" => chart.definition = Some(file),
+                "Chart.lock" => {}
                 "values.yaml" => chart.values = Some(file),
                 "values.schema.json" => chart.schema = Some(file),
                 "requirements.yaml" => {
@@ -134,13 +135,5 @@ impl Chart {
         let is_manifest = |name: &str| [".yaml", ".yml", ".json"].iter().any(|ending| name.to_lowercase().ends_with(ending));
         self.files.iter().filter(|file| file.name.starts_with("crds/") && is_manifest(&file.name)).for_each(&mut *see);
         self.dependencies.iter().for_each(|inner| inner.each_crd(see));
-    }
-
-    /// Calls `see` with each file of the chart and its dependencies whose place matters to origins, in an order that stays.
-    pub fn each_file(&self, see: &mut dyn FnMut(String, &File) -> FileId) {
-        for file in self.templates.iter().chain(&self.values) {
-            see(format!("{}{}", self.place, file.name), file);
-        }
-        self.dependencies.iter().for_each(|chart| chart.each_file(see));
     }
 }

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use plumb_gotemplate::{CallKey, CertificateRequest, Failure, Functions, Heap, Host, MissingKey, Value};
+use plumb_gotemplate::{CallKey, CertificateRequest, CtlId, Failure, Functions, Heap, Host, MissingKey, O, Value};
 use serde_json::Value as Json;
 
+use crate::Capabilities;
 use crate::dependencies::Part;
 use crate::own::{folders, heap, load, read, settle};
 use crate::render::{Options, Set};
+use crate::sources::Naming;
 use crate::strvals::from_json;
-use crate::{Capabilities, File};
 
 /// What differs, and why.
 const EXCEPTIONS: &[(&str, &str)] = &[
@@ -59,12 +60,12 @@ fn capabilities(context: &Json) -> Capabilities {
 fn rendered(folder: &std::path::Path) -> Result<BTreeMap<String, String>, String> {
     let (context, options) = (read(&folder.join("context.json")), read(&folder.join("options.json")));
     let chart = load(&folder.join("chart"))?;
-    let nobody = |_: &str, _: &File| None;
+    let nobody = Naming::new(None);
     let mut heap: Heap = heap();
     let part = Part::new(&mut heap, &chart, &nobody)?;
-    let release = from_json(&mut heap, &context["Release"]);
-    let capabilities = capabilities(&context["Capabilities"]).value(&mut heap);
-    let values = match from_json(&mut heap, &context["Values"]) {
+    let release = from_json(&mut heap, &context["Release"], O::NONE);
+    let capabilities = capabilities(&context["Capabilities"]).value(&mut heap, |_, _| O::NONE);
+    let values = match from_json(&mut heap, &context["Values"], O::NONE) {
         Value::Map(_, values) => Some(values),
         _ => None,
     };
@@ -72,9 +73,9 @@ fn rendered(folder: &std::path::Path) -> Result<BTreeMap<String, String>, String
     if options["strict"] == true {
         set.missing_key = MissingKey::Error;
     }
-    set.add(&mut heap, &part, "", values);
+    set.add(&mut heap, &part, "", CtlId(0), values);
     let options = Options { lint: options["lintMode"] == true, ..Options::default() };
-    let written = set.execute(heap, &Functions::helm(), None, &options, &mut Nobody).map_err(|error| error.message)?;
+    let written = set.execute(heap, &Functions::helm(), None, &options, &mut Nobody).map_err(|failed| failed.error.message)?;
     let text = |output: &crate::Output| String::from_utf8_lossy(&output.text.bytes).into_owned();
     Ok(written.outputs.iter().map(|output| (output.source.clone(), text(output))).collect())
 }

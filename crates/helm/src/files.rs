@@ -1,11 +1,10 @@
 //! Owns `.Files`: the files of a chart that are neither templates nor values, by name, and what templates ask of them (helm: pkg/engine/files.go).
 
-use plumb_gotemplate::{Call, Failure, Function, Heap, ListType, MAP, MapId, MapType, O, Origin, Str, Trace, Ty, Value, Zero, to_yaml};
-use plumb_world::Span;
+use plumb_gotemplate::{Call, Failure, Function, Heap, ListType, MAP, MapId, MapType, O, Str, Trace, Ty, Value, Zero, to_yaml};
 
 use crate::chart::File;
-use crate::dependencies::Named;
 use crate::glob;
+use crate::sources::{Layer, Naming, at};
 
 /// `engine.files`.
 static FILES: MapType = MapType {
@@ -17,19 +16,15 @@ static FILES: MapType = MapType {
 };
 
 /// Returns `.Files` of a chart.
-pub(crate) fn files(heap: &mut Heap, place: &str, files: &[File], named: &Named<'_>) -> Value {
+pub(crate) fn files(heap: &mut Heap, place: &str, files: &[File], naming: &Naming<'_>) -> Value {
     let map = heap.map(&FILES);
     for file in files {
         let place = format!("{place}{}", file.name);
-        let origin = match named(&place, file) {
-            Some(id) if heap.origins.tracing() => {
-                heap.origins.add(Origin::At(Span { file: id, start: 0, end: u32::try_from(file.data.len()).unwrap_or(u32::MAX) }))
-            }
-            _ => O::NONE,
-        };
+        let id = naming.name(&place, &file.data, Layer::File);
+        let (name_origin, origin) = (at(heap, id, 0, 0), at(heap, id, 0, file.data.len()));
         let key = heap.sym(file.name.as_bytes());
-        let text = heap.file(&file.data, origin);
-        heap.get_mut(map).set(key, O::NONE, Value::Bytes(origin, text));
+        let text = if origin.is_known() { heap.push_linear(&file.data, origin, 0) } else { heap.file(&file.data, O::NONE) };
+        heap.get_mut(map).set(key, name_origin, Value::Bytes(origin, text));
     }
     Value::Map(O::NONE, map)
 }
@@ -108,7 +103,11 @@ fn flat(c: &mut Call<'_>, files: &Value, encoded: bool) -> Result<Value, Failure
 }
 
 /// Returns a list of texts.
-pub(crate) fn texts(heap: &mut Heap, texts: &[String]) -> Value {
-    let items: Vec<Value> = texts.iter().map(|text| Value::Str(O::NONE, heap.push(text.as_bytes(), O::NONE))).collect();
+pub(crate) fn texts(heap: &mut Heap, texts: &[String], mut origin: impl FnMut(&mut Heap, usize) -> O) -> Value {
+    let mut items = Vec::with_capacity(texts.len());
+    for (nth, text) in texts.iter().enumerate() {
+        let of = origin(heap, nth);
+        items.push(Value::Str(of, heap.push(text.as_bytes(), of)));
+    }
     heap.list(ListType::Any, &items)
 }

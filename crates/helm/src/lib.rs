@@ -13,6 +13,7 @@ mod dependencies;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests read recorded cases from disk")]
 mod engine_cases;
+mod explain;
 mod failed;
 mod files;
 mod glob;
@@ -32,18 +33,21 @@ mod prepared;
 mod render;
 mod schema;
 mod show;
+mod sources;
 mod strvals;
 mod values;
 
 pub use archive::{ArchiveError, MAX_ENTRIES, MAX_FILE_BYTES, MAX_PATH_BYTES, unpack};
 pub use capabilities::Capabilities;
 pub use chart::{Chart, ChartError, File};
-pub use dependencies::Named;
+pub use dependencies::Disabled;
+pub use explain::{Condition, Explained, Field, Missing, Object, Piece, Reason, Setting, Step, Unread, diagnose, explain, nearest};
 pub use ignore::Ignore;
 pub use manifest::{Hook, Manifest, documents};
 pub use metadata::{Dependency, Import, Maintainer, Metadata};
 pub use prepared::Prepared;
-pub use render::{Error, Options, Output, Rendered, ValuesFile, render};
+pub use render::{Error, Options, Output, Rendered, Told, ValuesFile, render};
 pub use schema::{Refused, Violation};
 pub use show::{Show, show};
+pub use sources::{Layer, Named, Source};
 pub use strvals::{Form, ReadFile};

@@ -130,6 +130,15 @@ fn cleaned(text: &mut String) {
     *text = cleaned.collect();
 }
 
+impl Dependency {
+    /// Returns what decides whether it takes part, in the words of Chart.yaml.
+    pub(crate) fn tested(&self) -> String {
+        let tags = if self.tags.is_empty() { String::new() } else { format!("tags {}", self.tags.join(", ")) };
+        let condition = if self.condition.is_empty() { String::new() } else { format!("condition {}", self.condition) };
+        [condition, tags].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" and ")
+    }
+}
+
 impl Metadata {
     /// Reads Chart.yaml over what is known already: requirements.yaml adds its dependencies. The error is a message.
     pub fn read(&mut self, bytes: &[u8]) -> Result<(), String> {

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use crate::dependencies::Part;
 use crate::manifest::{documents, sorted};
+use crate::sources::Naming;
 use crate::strvals::{Form, from_json, set};
 use crate::values::{Log, Nulls, layered, under};
 use crate::{Chart, File, Ignore};
@@ -17,7 +18,7 @@ pub(crate) fn heap() -> Heap {
 }
 
 fn map(heap: &mut Heap, json: &Json) -> MapId {
-    match from_json(heap, json) {
+    match from_json(heap, json, O::NONE) {
         Value::Map(_, map) => map,
         _ => heap.map(&MAP),
     }
@@ -213,7 +214,7 @@ fn charts(set: &str, exceptions: &[(&str, &str)], run: &dyn Fn(&mut Heap, &mut P
         let expected = folder.join("expected.json");
         let chart = load(&folder.join("chart"));
         let found = chart.and_then(|chart| {
-            let mut part = Part::new(&mut heap, &chart, &|_: &str, _: &File| None)?;
+            let mut part = Part::new(&mut heap, &chart, &Naming::new(None))?;
             run(&mut heap, &mut part, values)
         });
         let expected = if expected.is_file() { Some(floats(&read(&expected))) } else { None };
@@ -274,7 +275,7 @@ fn helms_values_on_the_command_line() {
         let mut heap = heap();
         let values = map(&mut heap, &case["dest"]);
         let text = case["s"].as_str().unwrap();
-        let result = set(&mut heap, values, form, text, &|_: &str| Err("no files".to_owned()));
+        let result = set(&mut heap, values, form, text, &|_: &str| Err("no files".to_owned()), None);
         let found = json(&heap, Value::Map(O::NONE, values));
         let (error, expected) = (case["error"].as_str(), floats(&case["expected"]));
         let same = match (&result, error) {

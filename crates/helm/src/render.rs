@@ -5,20 +5,21 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use plumb_gotemplate::{
-    Exec, Functions, Heap, Host, Limits, ListType, MAP, MapId, MapType, MissingKey, O, Origin, Scope, Traced, Value, Zero, parse,
-    without_no_value,
+    Branch, Ctl, CtlId, Exec, Functions, Heap, Host, Limits, ListType, MAP, MapId, MapType, MissingKey, O, Origin, Scope, Traced, Value,
+    Zero, parse, without_no_value,
 };
 use plumb_world::{FileId, Span};
 
 use crate::capabilities::Capabilities;
 use crate::chart::{Chart, File};
-use crate::dependencies::{Named, Part, is_compatible};
+use crate::dependencies::{Disabled, Part, is_compatible};
 use crate::failed::{exec_error, parse_error};
 use crate::files::{files, texts};
 use crate::manifest::{Hook, Manifest, sorted};
-use crate::metadata::{Dependency, Metadata};
+use crate::metadata::Dependency;
 use crate::prepared::Prepared;
 use crate::schema::{self, Refused};
+use crate::sources::{Definition, Layer, Named, Naming, Source, at};
 use crate::strvals::{Form, ReadFile, argument};
 use crate::values::{Nulls, layered, merged, read, table};
 
@@ -117,6 +118,19 @@ pub struct Rendered {
     pub heap: Heap,
     /// The parsed templates: freed with the rest, so that a command that ends can leave all of it to the system.
     _templates: Arc<Scope>,
+    /// What origins point into, and what else explains a render; nothing without origins.
+    pub told: Option<Box<Told>>,
+}
+
+/// What explains a render beside its origins.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The files that origins point into.
+    pub sources: Vec<Source>,
+    /// The values that the charts have by themselves.
+    pub defaults: MapId,
+    /// Charts that do not take part.
+    pub disabled: Vec<Disabled>,
 }
 
 impl Rendered {
@@ -196,29 +210,38 @@ struct Template {
     file: Option<FileId>,
     data: Value,
     base_path: String,
+    /// What decides that its chart takes part.
+    around: CtlId,
 }
 
 /// Renders a chart.
 pub fn render(chart: &Chart, options: &Options<'_>, host: &mut dyn Host) -> Result<Rendered, Error> {
+    try_render(chart, options, host).map_err(|failed| failed.error)
+}
+
+/// Renders a chart, and keeps what there is of one that comes to nothing.
+pub(crate) fn try_render(chart: &Chart, options: &Options<'_>, host: &mut dyn Host) -> Result<Rendered, Box<Failed>> {
     let mut warnings = Vec::new();
     match rendered(chart, options, host, &mut warnings) {
         Ok(rendered) => Ok(Rendered { warnings, ..rendered }),
-        Err(error) => Err(Error { warnings: warnings.into(), ..error }),
+        Err(mut failed) => {
+            failed.error.warnings = warnings.into();
+            Err(failed)
+        }
     }
 }
 
-fn rendered(chart: &Chart, options: &Options<'_>, host: &mut dyn Host, warnings: &mut Vec<String>) -> Result<Rendered, Error> {
-    let nobody = |_: &str, _: &File| None;
-    let named: &Named<'_> = options.trace.unwrap_or(&nobody);
+fn rendered(chart: &Chart, options: &Options<'_>, host: &mut dyn Host, warnings: &mut Vec<String>) -> Result<Rendered, Box<Failed>> {
+    let naming = Naming::new(options.trace);
     let prepared = options.prepared.filter(|_| options.trace.is_none());
     let mut heap = match prepared {
         Some(prepared) => prepared.heap(),
         None => Heap::new(options.trace.is_some(), options.limits.heap_bytes),
     };
-    let values = given(&mut heap, named, options)?;
+    let values = given(&mut heap, &naming, options)?;
     installable(chart)?;
     is_release_name(options.release)?;
-    let mut part = Part::new(&mut heap, chart, named)?;
+    let mut part = Part::new(&mut heap, chart, &naming)?;
     part.settle(&mut heap, values).map_err(|error| format!("chart dependencies processing failed: {error}"))?;
     let known = &options.capabilities;
     let wanted = &part.metadata.kube_version;
@@ -227,38 +250,103 @@ fn rendered(chart: &Chart, options: &Options<'_>, host: &mut dyn Host, warnings:
     if !wanted.is_empty() && !is_compatible(wanted, &known.normalized) {
         let version = &known.kube_version;
         let message = format!("chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {version}");
-        return Err(Error { written: Some(Vec::new()), ..message.into() });
+        return Err(Error { written: Some(Vec::new()), ..message.into() }.into());
     }
-    let Written { mut outputs, heap, templates } = write(heap, &part, values, named, options, host)?;
+    let defaults = if heap.origins.tracing() {
+        let none = heap.map(&MAP);
+        layered(&mut heap, &part, none, Nulls::Erase, &mut Vec::new())?
+    } else {
+        values
+    };
+    let mut result = write(heap, &part, values, &naming, options, host).and_then(|written| finished(&part, written));
+    let rendered = match &mut result {
+        Ok(rendered) => Some(rendered),
+        Err(failed) => failed.rendered.as_mut(),
+    };
+    if let (Some(rendered), Some(_)) = (rendered, options.trace) {
+        let mut disabled = Vec::new();
+        part.each(&mut |part| disabled.extend(part.disabled.iter().cloned()));
+        rendered.told = Some(Box::new(Told { sources: naming.into_sources(), defaults, disabled }));
+    }
+    result
+}
+
+/// Sorts what the templates of a chart wrote.
+fn finished(part: &Part<'_>, written: Written) -> Result<Rendered, Box<Failed>> {
+    let Written { mut outputs, heap, templates } = written;
     let own_notes = format!("{}/templates/{NOTES}", part.metadata.name);
     let notes = outputs.iter().find(|output| output.source == own_notes);
     let notes = notes.map(|output| String::from_utf8_lossy(&output.text.bytes).into_owned()).unwrap_or_default();
     outputs.retain(|output| !output.source.ends_with(NOTES));
     let texts: Vec<_> = outputs.iter().map(|output| text_of(&output.text.bytes)).collect();
-    let sorted = sorted(outputs.iter().zip(&texts).map(|(output, text)| (output.source.as_str(), text.as_ref())));
-    let (manifests, hooks) = sorted.map_err(|message| {
-        let all = outputs.iter().zip(&texts).filter(|(_, text)| !text.trim().is_empty());
-        let written = all.map(|(output, text)| (output.source.clone(), text.clone().into_owned())).collect();
-        Error { written: Some(written), ..message.into() }
-    })?;
+    let (manifests, hooks) = match sorted(outputs.iter().zip(&texts).map(|(output, text)| (output.source.as_str(), text.as_ref()))) {
+        Ok(sorted) => sorted,
+        Err(message) => {
+            let all = outputs.iter().zip(&texts).filter(|(_, text)| !text.trim().is_empty());
+            let written = all.map(|(output, text)| (output.source.clone(), text.clone().into_owned())).collect();
+            let error = Error { written: Some(written), ..message.into() };
+            drop(texts);
+            return Err(Box::new(Failed { error, cause: Cause::Yaml, rendered: Some(Rendered::unsorted(outputs, heap, templates)) }));
+        }
+    };
     let mut crds = Vec::new();
-    add_crds(&part, "", &mut crds);
+    add_crds(part, "", &mut crds);
     drop(texts);
-    Ok(Rendered { crds, manifests, hooks, notes, outputs, heap, warnings: Vec::new(), _templates: templates })
+    Ok(Rendered { crds, manifests, hooks, notes, ..Rendered::unsorted(outputs, heap, templates) })
+}
+
+/// A render that failed, and what there is of it.
+pub(crate) struct Failed {
+    pub(crate) error: Error,
+    pub(crate) cause: Cause,
+    /// What was rendered until then; manifests and hooks are missing.
+    pub(crate) rendered: Option<Rendered>,
+}
+
+/// What made a render fail.
+pub(crate) enum Cause {
+    /// A template.
+    Template(Box<plumb_gotemplate::RenderError>),
+    /// What templates wrote is no YAML.
+    Yaml,
+    /// Anything before that.
+    Other,
+}
+
+impl From<String> for Box<Failed> {
+    fn from(message: String) -> Self {
+        Error::from(message).into()
+    }
+}
+
+impl From<Error> for Box<Failed> {
+    fn from(error: Error) -> Self {
+        Self::new(Failed { error, cause: Cause::Other, rendered: None })
+    }
+}
+
+impl Rendered {
+    fn unsorted(outputs: Vec<Output>, heap: Heap, templates: Arc<Scope>) -> Self {
+        let (crds, manifests, hooks, warnings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { crds, manifests, hooks, notes: String::new(), outputs, warnings, heap, _templates: templates, told: None }
+    }
 }
 
 /// Returns the values that a user gives: files, and arguments over them.
-pub(crate) fn given(heap: &mut Heap, named: &Named<'_>, options: &Options<'_>) -> Result<MapId, Error> {
+pub(crate) fn given(heap: &mut Heap, naming: &Naming<'_>, options: &Options<'_>) -> Result<MapId, Error> {
     let mut values = heap.map(&MAP);
-    for ValuesFile { name, content, secret } in options.values {
-        let file = named(name, &File { name: name.clone(), data: Arc::clone(content) });
+    for (nth, ValuesFile { name, content, secret }) in options.values.iter().enumerate() {
+        let file = naming.name(name, content, Layer::Values(nth));
         let over = read(heap, content, file, *secret).map_err(|error| format!("failed to parse {name}: {error}"))?;
         values = merged(heap, values, over);
     }
     let no_files = |name: &str| Err(format!("no file is read here: {name}"));
     let read_file: &ReadFile<'_> = options.read_file.unwrap_or(&no_files);
-    for (form, text) in options.arguments {
-        argument(heap, values, *form, text, read_file)?;
+    for (nth, (form, text)) in options.arguments.iter().enumerate() {
+        let number = options.arguments[..nth].iter().filter(|(other, _)| other == form).count();
+        let name = format!("{}[{number}]", form.flag());
+        let file = naming.name(&name, &text.as_bytes().into(), Layer::Argument(*form, number));
+        argument(heap, values, *form, text, read_file, file.map(|file| (file, naming)))?;
     }
     Ok(values)
 }
@@ -290,16 +378,29 @@ pub(crate) fn write(
     mut heap: Heap,
     part: &Part<'_>,
     values: MapId,
-    named: &Named<'_>,
+    naming: &Naming<'_>,
     options: &Options<'_>,
     host: &mut dyn Host,
-) -> Result<Written, Error> {
+) -> Result<Written, Box<Failed>> {
     let functions = Functions::helm();
-    let capabilities = options.capabilities.value(&mut heap);
-    let mut set = Set::new(named, release(&mut heap, options), capabilities);
-    set.add(&mut heap, part, "", Some(values));
+    let text = options.capabilities.text();
+    let file = naming.name("cluster", &text.as_bytes().into(), Layer::Told);
+    let capabilities = options.capabilities.value(&mut heap, |heap, line| line_of(heap, file, &text, line));
+    let mut set = Set::new(naming, release(&mut heap, options, naming), capabilities);
+    set.add(&mut heap, part, "", CtlId(0), Some(values));
     let prepared = options.prepared.filter(|_| options.trace.is_none());
-    set.execute(heap, &functions, prepared, options, host).map_err(|error| Error { written: Some(Vec::new()), ..error })
+    set.execute(heap, &functions, prepared, options, host).map_err(|mut failed| {
+        failed.error.written = Some(Vec::new());
+        failed
+    })
+}
+
+/// Returns the origin of what a line says behind its colon.
+fn line_of(heap: &mut Heap, file: Option<FileId>, text: &str, line: usize) -> O {
+    let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    let said = text.lines().nth(line).unwrap_or_default();
+    let value = said.find(": ").map_or(0, |colon| colon + 2);
+    at(heap, file, start + value, start + said.len())
 }
 
 /// As long as the name of a release may be: names made of it have 10 characters more (helm: pkg/chart/v2/util/validate_name.go).
@@ -335,8 +436,8 @@ fn installable(chart: &Chart) -> Result<(), String> {
     ))
 }
 
-fn text(heap: &mut Heap, text: &str) -> Value {
-    Value::Str(O::NONE, heap.push(text.as_bytes(), O::NONE))
+fn text(heap: &mut Heap, text: &str, origin: O) -> Value {
+    Value::Str(origin, heap.push(text.as_bytes(), origin))
 }
 
 fn map(heap: &mut Heap, entries: &[(&str, Value)]) -> Value {
@@ -348,80 +449,91 @@ fn map(heap: &mut Heap, entries: &[(&str, Value)]) -> Value {
     Value::Map(O::NONE, map)
 }
 
-fn release(heap: &mut Heap, options: &Options<'_>) -> Value {
+fn release(heap: &mut Heap, options: &Options<'_>, naming: &Naming<'_>) -> Value {
+    let (name, namespace, upgrade) = (options.release, options.namespace, options.is_upgrade);
+    let revision = if options.lint { 0 } else { i64::from(options.revision) };
+    let said = format!("name: {name}\nnamespace: {namespace}\nupgrade: {upgrade}\nrevision: {revision}\nservice: Helm\n");
+    let file = naming.name("release", &said.as_bytes().into(), Layer::Told);
+    let [of_name, of_namespace, of_upgrade, of_revision, of_service] = [0, 1, 2, 3, 4].map(|line| line_of(heap, file, &said, line));
     let entries = [
-        ("Name", text(heap, options.release)),
-        ("Namespace", text(heap, options.namespace)),
-        ("IsUpgrade", Value::bool(options.is_upgrade)),
-        ("IsInstall", Value::bool(!options.is_upgrade && !options.lint)),
-        ("Revision", Value::int(if options.lint { 0 } else { i64::from(options.revision) })),
-        ("Service", text(heap, "Helm")),
+        ("Name", text(heap, name, of_name)),
+        ("Namespace", text(heap, namespace, of_namespace)),
+        ("IsUpgrade", Value::bool(upgrade).with(of_upgrade)),
+        ("IsInstall", Value::bool(!upgrade && !options.lint).with(of_upgrade)),
+        ("Revision", Value::int(revision).with(of_revision)),
+        ("Service", text(heap, "Helm", of_service)),
     ];
     map(heap, &entries)
 }
 
 /// `.Chart`: the fields by their Go names.
-fn metadata(heap: &mut Heap, metadata: &Metadata, is_root: bool) -> Value {
+fn metadata(heap: &mut Heap, part: &Part<'_>, is_root: bool) -> Value {
+    let (metadata, definition) = (&part.metadata, &part.definition);
+    let said = |heap: &mut Heap, value: &str, path: &str| {
+        let origin = definition.origin(heap, path);
+        text(heap, value, origin)
+    };
     let annotations = if metadata.annotations.is_empty() {
         Value::Map(O::NONE, heap.map(&plumb_gotemplate::NO_STRINGS))
     } else {
         let annotations = heap.map(&plumb_gotemplate::STRINGS);
         for (key, value) in &metadata.annotations {
-            let (key, value) = (heap.sym(key.as_bytes()), text(heap, value));
-            heap.get_mut(annotations).set(key, O::NONE, value);
+            let (sym, value) = (heap.sym(key.as_bytes()), said(heap, value, &format!("annotations.{key}")));
+            heap.get_mut(annotations).set(sym, value.origin(), value);
         }
         Value::Map(O::NONE, annotations)
     };
-    let maintainers: Vec<Value> = metadata
-        .maintainers
-        .iter()
-        .map(|one| {
-            let entries = [("Name", text(heap, &one.name)), ("Email", text(heap, &one.email)), ("URL", text(heap, &one.url))];
-            map(heap, &entries)
-        })
-        .collect();
-    let dependencies: Vec<Value> = metadata.dependencies.iter().map(|one| dependency(heap, one)).collect();
+    let mut maintainers = Vec::new();
+    for (nth, one) in metadata.maintainers.iter().enumerate() {
+        let entries = [("Name", "name", &one.name), ("Email", "email", &one.email), ("URL", "url", &one.url)];
+        let entries = entries.map(|(name, key, value)| (name, said(heap, value, &format!("maintainers.{nth}.{key}"))));
+        maintainers.push(map(heap, &entries));
+    }
+    let dependencies: Vec<Value> =
+        metadata.dependencies.iter().enumerate().map(|(nth, one)| dependency(heap, one, nth, definition)).collect();
+    let deprecated = definition.origin(heap, "deprecated");
     let entries = [
-        ("Name", text(heap, &metadata.name)),
-        ("Home", text(heap, &metadata.home)),
-        ("Sources", texts(heap, &metadata.sources)),
-        ("Version", text(heap, &metadata.version)),
-        ("Description", text(heap, &metadata.description)),
-        ("Keywords", texts(heap, &metadata.keywords)),
+        ("Name", text(heap, &metadata.name, part.named_at)),
+        ("Home", said(heap, &metadata.home, "home")),
+        ("Sources", texts(heap, &metadata.sources, |heap, nth| definition.origin(heap, &format!("sources.{nth}")))),
+        ("Version", said(heap, &metadata.version, "version")),
+        ("Description", said(heap, &metadata.description, "description")),
+        ("Keywords", texts(heap, &metadata.keywords, |heap, nth| definition.origin(heap, &format!("keywords.{nth}")))),
         ("Maintainers", heap.list(ListType::Any, &maintainers)),
-        ("Icon", text(heap, &metadata.icon)),
-        ("APIVersion", text(heap, &metadata.api_version)),
-        ("Condition", text(heap, &metadata.condition)),
-        ("Tags", text(heap, &metadata.tags)),
-        ("AppVersion", text(heap, &metadata.app_version)),
-        ("Deprecated", Value::bool(metadata.deprecated)),
+        ("Icon", said(heap, &metadata.icon, "icon")),
+        ("APIVersion", said(heap, &metadata.api_version, "apiVersion")),
+        ("Condition", said(heap, &metadata.condition, "condition")),
+        ("Tags", said(heap, &metadata.tags, "tags")),
+        ("AppVersion", said(heap, &metadata.app_version, "appVersion")),
+        ("Deprecated", Value::bool(metadata.deprecated).with(deprecated)),
         ("Annotations", annotations),
-        ("KubeVersion", text(heap, &metadata.kube_version)),
+        ("KubeVersion", said(heap, &metadata.kube_version, "kubeVersion")),
         ("Dependencies", heap.list(ListType::Any, &dependencies)),
-        ("Type", text(heap, &metadata.kind)),
+        ("Type", said(heap, &metadata.kind, "type")),
         ("IsRoot", Value::bool(is_root)),
     ];
     map(heap, &entries)
 }
 
-fn dependency(heap: &mut Heap, one: &Dependency) -> Value {
+fn dependency(heap: &mut Heap, one: &Dependency, nth: usize, definition: &Definition) -> Value {
+    let here = definition.origin(heap, &format!("dependencies.{nth}.name"));
     let imports: Vec<Value> = one
         .import_values
         .iter()
         .map(|import| {
-            let entries = [("child", text(heap, &import.child)), ("parent", text(heap, &import.parent))];
+            let entries = [("child", text(heap, &import.child, here)), ("parent", text(heap, &import.parent, here))];
             map(heap, &entries)
         })
         .collect();
     let entries = [
-        ("Name", text(heap, &one.name)),
-        ("Version", text(heap, &one.version)),
-        ("Repository", text(heap, &one.repository)),
-        ("Condition", text(heap, &one.condition)),
-        ("Tags", texts(heap, &one.tags)),
-        ("Enabled", Value::bool(one.enabled)),
+        ("Name", text(heap, &one.name, here)),
+        ("Version", text(heap, &one.version, here)),
+        ("Repository", text(heap, &one.repository, here)),
+        ("Condition", text(heap, &one.condition, here)),
+        ("Tags", texts(heap, &one.tags, |_, _| here)),
+        ("Enabled", Value::bool(one.enabled).with(here)),
         ("ImportValues", heap.list(ListType::Any, &imports)),
-        ("Alias", text(heap, &one.alias)),
+        ("Alias", text(heap, &one.alias, here)),
     ];
     map(heap, &entries)
 }
@@ -429,7 +541,7 @@ fn dependency(heap: &mut Heap, one: &Dependency) -> Value {
 /// All templates of a chart and the charts in it.
 pub(crate) struct Set<'s, 'c> {
     templates: Vec<(Template, &'c File)>,
-    named: &'s Named<'s>,
+    naming: &'s Naming<'s>,
     pub(crate) release: Value,
     pub(crate) capabilities: Value,
     /// What a key that is not there gives.
@@ -437,28 +549,34 @@ pub(crate) struct Set<'s, 'c> {
 }
 
 impl<'s, 'c> Set<'s, 'c> {
-    pub(crate) fn new(named: &'s Named<'s>, release: Value, capabilities: Value) -> Self {
-        Self { templates: Vec::new(), named, release, capabilities, missing_key: MissingKey::Zero }
+    pub(crate) fn new(naming: &'s Naming<'s>, release: Value, capabilities: Value) -> Self {
+        Self { templates: Vec::new(), naming, release, capabilities, missing_key: MissingKey::Zero }
     }
 
     /// Adds a chart's templates with what they are given; returns that (`recAllTpls`).
-    pub(crate) fn add(&mut self, heap: &mut Heap, part: &Part<'c>, around: &str, values: Option<MapId>) -> Value {
-        let is_root = around.is_empty();
-        let path = if is_root { part.metadata.name.clone() } else { format!("{around}/charts/{}", part.metadata.name) };
+    pub(crate) fn add(&mut self, heap: &mut Heap, part: &Part<'c>, outer: &str, up: CtlId, values: Option<MapId>) -> Value {
+        let is_root = outer.is_empty();
+        let path = if is_root { part.metadata.name.clone() } else { format!("{outer}/charts/{}", part.metadata.name) };
+        let around = match heap.origins.get(part.enabled_at) {
+            Some(Origin::At(site)) if part.enabled_by.is_known() => {
+                heap.origins.enter(Ctl { up, site, cond: part.enabled_by, taken: Branch::Then })
+            }
+            _ => up,
+        };
         let given = typed(heap, values);
         let inner = heap.map(&MAP);
         for one in &part.inner {
             let below = values.and_then(|values| table(heap, values, &one.metadata.name));
-            let value = self.add(heap, one, &path, below);
+            let value = self.add(heap, one, &path, around, below);
             let key = heap.sym(one.metadata.name.as_bytes());
             heap.get_mut(inner).set(key, O::NONE, value);
         }
         let entries = [
-            ("Chart", metadata(heap, &part.metadata, is_root)),
-            ("Files", files(heap, &part.chart.place, &part.chart.files, self.named)),
+            ("Chart", metadata(heap, part, is_root)),
+            ("Files", files(heap, &part.chart.place, &part.chart.files, self.naming)),
             ("Release", self.release),
             ("Capabilities", self.capabilities),
-            ("Values", Value::Map(O::NONE, given)),
+            ("Values", Value::Map(part.values_at, given)),
             ("Subcharts", Value::Map(O::NONE, inner)),
         ];
         let data = map(heap, &entries);
@@ -470,8 +588,8 @@ impl<'s, 'c> Set<'s, 'c> {
                 continue;
             }
             let source = format!("{path}/{}", file.name);
-            let id = (self.named)(&format!("{}{}", part.chart.place, file.name), file);
-            let template = Template { source, file: id, data, base_path: format!("{path}/templates") };
+            let id = self.naming.name(&format!("{}{}", part.chart.place, file.name), &file.data, Layer::Template);
+            let template = Template { source, file: id, data, base_path: format!("{path}/templates"), around };
             self.templates.push((template, file));
         }
         data
@@ -484,7 +602,7 @@ impl<'s, 'c> Set<'s, 'c> {
         prepared: Option<&Prepared>,
         options: &Options<'_>,
         host: &mut dyn Host,
-    ) -> Result<Written, Error> {
+    ) -> Result<Written, Box<Failed>> {
         let depth = |source: &str| source.matches('/').count();
         self.templates.sort_by(|(one, _), (other, _)| (depth(&other.source), &other.source).cmp(&(depth(&one.source), &one.source)));
         let name = heap.sym(b"gotpl");
@@ -503,7 +621,8 @@ impl<'s, 'c> Set<'s, 'c> {
                 }
                 None => heap.share(&file.data),
             };
-            parse(&mut heap, functions, &mut scope, name, text, template.file).map_err(|message| parse_error(&message))?;
+            parse(&mut heap, functions, &mut scope, name, text, template.file)
+                .map_err(|message| Box::<Failed>::from(parse_error(&message)))?;
         }
         let how = plumb_gotemplate::Options { missing_key: self.missing_key, lint: options.lint, limits: options.limits };
         let mut exec = Exec::new(heap, functions, host, how);
@@ -511,7 +630,8 @@ impl<'s, 'c> Set<'s, 'c> {
         let mut outputs = Vec::new();
         for (template, _) in self.templates.iter().filter(|(template, _)| !is_partial(&template.source)) {
             let heap = &mut exec.heap;
-            let entries = [("Name", text(heap, &template.source)), ("BasePath", text(heap, &template.base_path))];
+            let own = at(heap, template.file, 0, 0);
+            let entries = [("Name", text(heap, &template.source, own)), ("BasePath", text(heap, &template.base_path, own))];
             let own = map(heap, &entries);
             if let Value::Map(_, data) = template.data {
                 let key = heap.sym(b"Template");
@@ -519,7 +639,11 @@ impl<'s, 'c> Set<'s, 'c> {
             }
             let name = heap.sym(template.source.as_bytes());
             let mut out = Traced::default();
-            exec.render(&scope, name, template.data, &mut out).map_err(|error| exec_error(&error))?;
+            exec.around = template.around;
+            if let Err(error) = exec.render(&scope, name, template.data, &mut out) {
+                let rendered = Some(Rendered::unsorted(outputs, exec.heap, scope));
+                return Err(Box::new(Failed { error: exec_error(&error), cause: Cause::Template(Box::new(error)), rendered }));
+            }
             without_no_value(&mut out);
             outputs.push(Output { source: template.source.clone(), text: out });
         }

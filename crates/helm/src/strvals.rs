@@ -1,8 +1,10 @@
 //! Owns values on the command line: `--set a.b[0]=c,d=e` and its kin (helm: pkg/strvals/parser.go, literal_parser.go).
 
 use plumb_gotemplate::{Heap, ListType, MAP, MapId, O, Sym, Value};
+use plumb_world::FileId;
 use serde_json::Value as Json;
 
+use crate::sources::{Layer, Naming, at};
 use crate::values::merged;
 
 /// How the text after `=` is read.
@@ -20,6 +22,19 @@ pub enum Form {
     Literal,
 }
 
+impl Form {
+    /// Returns Helm's flag.
+    pub fn flag(self) -> &'static str {
+        match self {
+            Self::Typed => "--set",
+            Self::Text => "--set-string",
+            Self::File => "--set-file",
+            Self::Json => "--set-json",
+            Self::Literal => "--set-literal",
+        }
+    }
+}
+
 /// Reads a file that `--set-file` names. The error is a message.
 pub type ReadFile<'r> = dyn Fn(&str) -> Result<Vec<u8>, String> + 'r;
 
@@ -31,10 +46,18 @@ const MAX_LEVEL: usize = 30;
 const MAX_LISTS: usize = 1_000;
 
 /// Sets what one argument says, as `--set` and its kin do. The error is Helm's.
-pub(crate) fn argument(heap: &mut Heap, values: MapId, form: Form, text: &str, read: &ReadFile<'_>) -> Result<(), String> {
+pub(crate) fn argument(
+    heap: &mut Heap,
+    values: MapId,
+    form: Form,
+    text: &str,
+    read: &ReadFile<'_>,
+    file: Option<Written<'_>>,
+) -> Result<(), String> {
     if form == Form::Json && text.trim_start().starts_with('{') {
         let whole = serde_json::from_str(text).map_err(|_| format!("failed parsing --set-json data JSON: {text}"))?;
-        if let Value::Map(_, over) = from_json(heap, &whole) {
+        let origin = at(heap, file.map(|(file, _)| file), 0, text.len());
+        if let Value::Map(_, over) = from_json(heap, &whole, origin) {
             let all = merged(heap, values, over);
             for entry in heap.get(all).entries().to_vec() {
                 heap.get_mut(values).set(entry.key, entry.key_origin, entry.value);
@@ -42,22 +65,27 @@ pub(crate) fn argument(heap: &mut Heap, values: MapId, form: Form, text: &str, r
         }
         return Ok(());
     }
-    let name = match form {
-        Form::Typed => "set",
-        Form::Text => "set-string",
-        Form::File => "set-file",
-        Form::Json => "set-json",
-        Form::Literal => "set-literal",
-    };
-    set(heap, values, form, text, read).map_err(|error| match form {
+    let name = form.flag();
+    set(heap, values, form, text, read, file).map_err(|error| match form {
         Form::Json => format!("failed parsing --set-json data {text}"),
-        _ => format!("failed parsing --{name} data: {error}"),
+        _ => format!("failed parsing {name} data: {error}"),
     })
 }
 
+/// The file that an argument is, and who names the files that it names.
+type Written<'w> = (FileId, &'w Naming<'w>);
+
 /// Sets what a text says. The error is Helm's.
-pub(crate) fn set(heap: &mut Heap, values: MapId, form: Form, text: &str, read: &ReadFile<'_>) -> Result<(), String> {
-    let mut parser = Parser { heap, text: text.chars().collect(), at: 0, form, read };
+pub(crate) fn set(
+    heap: &mut Heap,
+    values: MapId,
+    form: Form,
+    text: &str,
+    read: &ReadFile<'_>,
+    file: Option<Written<'_>>,
+) -> Result<(), String> {
+    let offsets = if file.is_some() { text.char_indices().map(|(at, _)| at).chain([text.len()]).collect() } else { Vec::new() };
+    let mut parser = Parser { heap, text: text.chars().collect(), at: 0, form, read, file, offsets };
     loop {
         match parser.key(values, 0) {
             Ok(()) => {}
@@ -83,9 +111,20 @@ struct Parser<'p, 'r> {
     at: usize,
     form: Form,
     read: &'p ReadFile<'r>,
+    file: Option<Written<'p>>,
+    /// The byte that each character begins at; nothing without a file.
+    offsets: Vec<usize>,
 }
 
 impl Parser<'_, '_> {
+    /// Returns the origin of a range of characters.
+    fn origin(&mut self, from: usize, to: usize) -> O {
+        let Some((file, _)) = self.file else { return O::NONE };
+        let offset = |at: usize| self.offsets.get(at).copied().unwrap_or_default();
+        let (from, to) = (offset(from), offset(to));
+        at(self.heap, Some(file), from, to)
+    }
+
     fn next(&mut self) -> Option<char> {
         let next = self.text.get(self.at).copied();
         self.at += usize::from(next.is_some());
@@ -113,8 +152,10 @@ impl Parser<'_, '_> {
 
     fn key(&mut self, map: MapId, level: usize) -> Result<(), Stop> {
         let stops: &[char] = if self.form == Form::Literal { &['=', '[', '.'] } else { &['=', '[', ',', '.'] };
+        let from = self.at;
         let (name, stop) = self.until(stops);
         let key = self.heap.sym(name.as_bytes());
+        let written = self.origin(from, self.at - usize::from(stop.is_some()));
         match stop {
             None if name.is_empty() => Err(Stop::End),
             None => failed(format!("key {name:?} has no value")),
@@ -126,36 +167,36 @@ impl Parser<'_, '_> {
                     Some(other) => return Err(self.unlike(other, "[]interface {}")),
                 };
                 let (list, done) = self.item(list, index, level, 0);
-                let list = self.heap.list(ListType::Any, &list);
-                self.set(map, key, list);
+                let list = self.heap.list(ListType::Any, &list).with(written);
+                self.set(map, key, written, list);
                 done
             }
             Some('=') => {
                 let (value, done) = self.value()?;
-                self.set(map, key, value);
+                self.set(map, key, written, value);
                 done
             }
             Some(',') => {
-                self.set(map, key, Value::EMPTY);
+                self.set(map, key, written, Value::EMPTY);
                 failed(format!("key {name:?} has no value (cannot end with ,)"))
             }
-            Some(_) => self.inside(map, key, &name, level + 1),
+            Some(_) => self.inside(map, key, written, &name, level + 1),
         }
     }
 
     /// A name inside the map of a name.
-    fn inside(&mut self, map: MapId, key: Sym, name: &str, level: usize) -> Result<(), Stop> {
+    fn inside(&mut self, map: MapId, key: Sym, written: O, name: &str, level: usize) -> Result<(), Stop> {
         if level > MAX_LEVEL {
             return failed(format!("value name nested level is greater than maximum supported nested level of {MAX_LEVEL}"));
         }
-        let inner = match self.at_key(map, key) {
-            None => self.heap.map(&MAP),
-            Some(Value::Map(_, inner)) => inner,
+        let (origin, inner) = match self.at_key(map, key) {
+            None => (written, self.heap.map(&MAP)),
+            Some(Value::Map(origin, inner)) => (origin, inner),
             Some(other) => return Err(self.unlike(other, "map[string]interface {}")),
         };
         let done = self.key(inner, level);
         if !self.heap.get(inner).is_empty() {
-            self.set(map, key, Value::Map(O::NONE, inner));
+            self.set(map, key, written, Value::Map(origin, inner));
         } else if done.is_ok() {
             return failed(format!("key map {name:?} has no value"));
         }
@@ -166,9 +207,13 @@ impl Parser<'_, '_> {
         self.heap.get(map).get(key).map(|entry| entry.value)
     }
 
-    fn set(&mut self, map: MapId, key: Sym, value: Value) {
+    fn set(&mut self, map: MapId, key: Sym, written: O, value: Value) {
         if !self.heap.name(key).is_empty() {
-            self.heap.get_mut(map).set(key, O::NONE, value);
+            let value = match self.at_key(map, key) {
+                Some(before) if !matches!(value, Value::Map(..)) => self.heap.over(value, before.origin()),
+                _ => value,
+            };
+            self.heap.get_mut(map).set(key, written, value);
         }
     }
 
@@ -247,33 +292,39 @@ impl Parser<'_, '_> {
         match self.form {
             Form::Json => return self.json().map(|value| (value, Ok(()))),
             Form::Literal => {
-                let text: String = self.text.get(self.at..).unwrap_or_default().iter().collect();
+                let (from, text): (usize, String) = (self.at, self.text.get(self.at..).unwrap_or_default().iter().collect());
                 self.at = self.text.len();
-                return Ok((self.text_value(&text), Ok(())));
+                let origin = self.origin(from, self.at);
+                return Ok((self.text_value(&text, origin), Ok(())));
             }
             Form::Typed | Form::Text | Form::File => {}
         }
         match self.text.get(self.at) {
-            None => Ok((Value::EMPTY, Err(Stop::End))),
+            None => Ok((Value::EMPTY.with(self.origin(self.at, self.at)), Err(Stop::End))),
             Some('{') => {
                 self.at += 1;
                 self.list().map(|list| (list, Ok(())))
             }
             Some(_) => {
-                let (text, _) = self.until(&[',']);
-                Ok((self.read(&text)?, Ok(())))
+                let from = self.at;
+                let (text, stop) = self.until(&[',']);
+                let origin = self.origin(from, self.at - usize::from(stop.is_some()));
+                Ok((self.read(&text, origin)?, Ok(())))
             }
         }
     }
 
     fn list(&mut self) -> Result<Value, Stop> {
         let mut items = Vec::new();
+        let begin = self.at;
         loop {
+            let from = self.at;
             let (text, stop) = self.until(&[',', '}']);
             match stop {
                 None => return failed("list must terminate with '}'"),
                 Some(stop) => {
-                    items.push(self.read(&text)?);
+                    let origin = self.origin(from, self.at - 1);
+                    items.push(self.read(&text, origin)?);
                     if stop == '}' {
                         break;
                     }
@@ -283,32 +334,38 @@ impl Parser<'_, '_> {
         if self.text.get(self.at) == Some(&',') {
             self.at += 1;
         }
-        Ok(self.heap.list(ListType::Any, &items))
+        let origin = self.origin(begin - 1, self.at);
+        Ok(self.heap.list(ListType::Any, &items).with(origin))
     }
 
-    fn text_value(&mut self, text: &str) -> Value {
-        Value::Str(O::NONE, self.heap.push(text.as_bytes(), O::NONE))
+    fn text_value(&mut self, text: &str, origin: O) -> Value {
+        Value::Str(origin, self.heap.push(text.as_bytes(), origin))
     }
 
-    fn read(&mut self, text: &str) -> Result<Value, Stop> {
+    fn read(&mut self, text: &str, origin: O) -> Result<Value, Stop> {
         match self.form {
             Form::File => {
                 let content = (self.read)(text).map_err(Stop::Failed)?;
-                Ok(Value::Str(O::NONE, self.heap.push(&content, O::NONE)))
+                let file = self.file.and_then(|(_, naming)| naming.name(text, &content.as_slice().into(), Layer::Content));
+                if file.is_none() {
+                    return Ok(Value::Str(O::NONE, self.heap.push(&content, O::NONE)));
+                }
+                let of = at(self.heap, file, 0, content.len());
+                Ok(Value::Str(of, self.heap.push_linear(&content, of, 0)))
             }
             Form::Typed => Ok(match text {
-                "0" => Value::int64(0),
-                _ if text.eq_ignore_ascii_case("true") => Value::bool(true),
-                _ if text.eq_ignore_ascii_case("false") => Value::bool(false),
-                _ if text.eq_ignore_ascii_case("null") => Value::NIL,
+                "0" => Value::int64(0).with(origin),
+                _ if text.eq_ignore_ascii_case("true") => Value::Bool(origin, true),
+                _ if text.eq_ignore_ascii_case("false") => Value::Bool(origin, false),
+                _ if text.eq_ignore_ascii_case("null") => Value::Nil(origin),
                 // A zero in front makes it a text.
-                _ if text.starts_with('0') => self.text_value(text),
+                _ if text.starts_with('0') => self.text_value(text, origin),
                 _ => match text.parse::<i64>() {
-                    Ok(int) => Value::int64(int),
-                    Err(_) => self.text_value(text),
+                    Ok(int) => Value::int64(int).with(origin),
+                    Err(_) => self.text_value(text, origin),
                 },
             }),
-            _ => Ok(self.text_value(text)),
+            _ => Ok(self.text_value(text, origin)),
         }
     }
 
@@ -325,9 +382,11 @@ impl Parser<'_, '_> {
             None => return failed("EOF"),
         };
         let end = values.byte_offset();
+        let from = self.at;
         self.at += rest.get(..end).unwrap_or_default().chars().count();
+        let origin = self.origin(from, self.at);
         self.blanks();
-        Ok(from_json(self.heap, &value))
+        Ok(from_json(self.heap, &value, origin))
     }
 
     /// Skips blanks and a comma. Returns whether there was nothing else.
@@ -346,24 +405,24 @@ impl Parser<'_, '_> {
     }
 }
 
-/// Returns JSON as values: numbers are floats.
-pub(crate) fn from_json(heap: &mut Heap, json: &Json) -> Value {
+/// Returns JSON as values, all of one origin: numbers are floats.
+pub(crate) fn from_json(heap: &mut Heap, json: &Json, origin: O) -> Value {
     match json {
-        Json::Null => Value::NIL,
-        Json::Bool(truth) => Value::bool(*truth),
-        Json::Number(number) => Value::float(number.as_f64().unwrap_or_default()),
-        Json::String(text) => Value::Str(O::NONE, heap.push(text.as_bytes(), O::NONE)),
+        Json::Null => Value::Nil(origin),
+        Json::Bool(truth) => Value::Bool(origin, *truth),
+        Json::Number(number) => Value::Float(origin, number.as_f64().unwrap_or_default()),
+        Json::String(text) => Value::Str(origin, heap.push(text.as_bytes(), origin)),
         Json::Array(items) => {
-            let items: Vec<Value> = items.iter().map(|item| from_json(heap, item)).collect();
-            heap.list(ListType::Any, &items)
+            let items: Vec<Value> = items.iter().map(|item| from_json(heap, item, origin)).collect();
+            heap.list(ListType::Any, &items).with(origin)
         }
         Json::Object(entries) => {
             let map = heap.map(&MAP);
             for (key, entry) in entries {
-                let (key, entry) = (heap.sym(key.as_bytes()), from_json(heap, entry));
-                heap.get_mut(map).set(key, O::NONE, entry);
+                let (key, entry) = (heap.sym(key.as_bytes()), from_json(heap, entry, origin));
+                heap.get_mut(map).set(key, origin, entry);
             }
-            Value::Map(O::NONE, map)
+            Value::Map(origin, map)
         }
     }
 }

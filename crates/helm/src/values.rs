@@ -64,9 +64,13 @@ pub(crate) fn read_first(heap: &mut Heap, bytes: &[u8]) -> Result<MapId, String>
 pub(crate) fn merged(heap: &mut Heap, under: MapId, over: MapId) -> MapId {
     let out = heap.same_entries(under);
     for entry in heap.get(over).entries().to_vec() {
-        let value = match (map_at(heap, out, entry.key), entry.value) {
-            (Some(below), Value::Map(origin, above)) => Value::Map(origin, merged(heap, below, above)),
-            _ => entry.value,
+        let value = match (get(heap, out, entry.key), entry.value) {
+            (Some(Value::Map(was, below)), Value::Map(origin, above)) => {
+                let origin = heap.origins.over(origin, was);
+                Value::Map(origin, merged(heap, below, above))
+            }
+            (Some(below), _) => heap.over(entry.value, below.origin()),
+            (None, _) => entry.value,
         };
         heap.get_mut(out).set(entry.key, entry.key_origin, value);
     }
@@ -227,15 +231,16 @@ fn own_values<C: Layers>(heap: &mut Heap, chart: &C, out: MapId, nulls: Nulls, l
                 }
                 heap.get_mut(out).set(entry.key, entry.key_origin, entry.value);
             }
-            Some(Value::Nil(origin)) if nulls == Nulls::Erase => erase(heap, out, entry.key, origin),
-            Some(Value::Map(_, above)) => {
-                let Value::Map(_, below) = entry.value else {
+            Some(Value::Nil(origin)) if nulls == Nulls::Erase => erase(heap, out, entry.key, origin, entry.value),
+            Some(Value::Map(origin, above)) => {
+                let Value::Map(was, below) = entry.value else {
                     if !matches!(entry.value, Value::Nil(_)) {
                         let path = log.path(heap.name(entry.key));
                         log.say(format!("warning: skipped value for {path}: Not a table."));
                     }
                     continue;
                 };
+                overrides(heap, out, entry.key, Value::Map(origin, above), Value::Nil(was));
                 let is_chart = chart.inner().iter().any(|inner| inner.name().as_bytes() == heap.name(entry.key));
                 let nulls = if is_chart { Nulls::Keep } else { nulls };
                 if nulls == Nulls::Erase {
@@ -244,12 +249,24 @@ fn own_values<C: Layers>(heap: &mut Heap, chart: &C, out: MapId, nulls: Nulls, l
                 let mut log = log.at(heap.name(entry.key));
                 under(heap, above, below, nulls, &mut log);
             }
-            Some(_) => {}
+            Some(above) => overrides(heap, out, entry.key, above, entry.value),
         }
     }
 }
 
-fn erase(heap: &mut Heap, map: MapId, key: Sym, origin: O) {
+/// Notes that a value goes over another one.
+fn overrides(heap: &mut Heap, map: MapId, key: Sym, above: Value, below: Value) {
+    if !heap.origins.tracing() {
+        return;
+    }
+    let key_origin = heap.get(map).get(key).map_or(O::NONE, |entry| entry.key_origin);
+    let value = heap.over(above, below.origin());
+    heap.get_mut(map).set(key, key_origin, value);
+}
+
+/// Takes a key away by a layer that sets it to nothing.
+fn erase(heap: &mut Heap, map: MapId, key: Sym, by: O, what: Value) {
+    let origin = heap.origins.over(by, what.origin());
     let map = heap.get_mut(map);
     map.remove(key);
     map.erased.push((key, origin));
@@ -257,8 +274,14 @@ fn erase(heap: &mut Heap, map: MapId, key: Sym, origin: O) {
 
 /// Adds to a map what another one has and it has not (`CoalesceTables`, `MergeTables`).
 pub(crate) fn under(heap: &mut Heap, above: MapId, below: MapId, nulls: Nulls, log: &mut Log<'_>) {
-    let has_value: Vec<Sym> =
-        heap.get(below).entries().iter().filter(|entry| !matches!(entry.value, Value::Nil(_))).map(|entry| entry.key).collect();
+    let there: Vec<(Sym, Value)> = heap
+        .get(below)
+        .entries()
+        .iter()
+        .filter(|entry| !matches!(entry.value, Value::Nil(_)))
+        .map(|entry| (entry.key, entry.value))
+        .collect();
+    let had = |key: Sym| there.iter().find(|(known, _)| *known == key).map(|(_, value)| *value);
     for entry in heap.get(above).entries().to_vec() {
         if matches!(entry.value, Value::Nil(_)) {
             heap.get_mut(below).set(entry.key, entry.key_origin, entry.value);
@@ -266,23 +289,29 @@ pub(crate) fn under(heap: &mut Heap, above: MapId, below: MapId, nulls: Nulls, l
     }
     for entry in heap.get(below).entries().to_vec() {
         match (get(heap, above, entry.key), entry.value) {
-            (Some(Value::Nil(origin)), _) if nulls == Nulls::Erase && has_value.contains(&entry.key) => {
-                erase(heap, above, entry.key, origin);
+            (Some(Value::Nil(origin)), value) if nulls == Nulls::Erase && had(entry.key).is_some() => {
+                erase(heap, above, entry.key, origin, had(entry.key).unwrap_or(value));
             }
             (None, value) => heap.get_mut(above).set(entry.key, entry.key_origin, value),
-            (Some(Value::Map(_, above)), Value::Map(_, below)) => {
+            (Some(value @ Value::Map(_, inner)), Value::Map(was, below)) => {
+                overrides(heap, above, entry.key, value, Value::Nil(was));
                 let mut log = log.at(heap.name(entry.key));
-                under(heap, above, below, nulls, &mut log);
+                under(heap, inner, below, nulls, &mut log);
             }
-            (Some(_), Value::Map(..)) => {
-                let (path, value) = (log.path(heap.name(entry.key)), shown(heap, entry.value));
-                log.say(format!("warning: cannot overwrite table with non table for {path} ({value})"));
+            (Some(value), below) => {
+                match (value, below) {
+                    (_, Value::Map(..)) => {
+                        let (path, value) = (log.path(heap.name(entry.key)), shown(heap, below));
+                        log.say(format!("warning: cannot overwrite table with non table for {path} ({value})"));
+                    }
+                    (Value::Map(..), below) if !matches!(below, Value::Nil(_)) => {
+                        let (path, value) = (log.path(heap.name(entry.key)), shown(heap, below));
+                        log.say(format!("warning: destination for {path} is a table. Ignoring non-table value ({value})"));
+                    }
+                    _ => {}
+                }
+                overrides(heap, above, entry.key, value, below);
             }
-            (Some(Value::Map(..)), value) if !matches!(value, Value::Nil(_)) => {
-                let (path, value) = (log.path(heap.name(entry.key)), shown(heap, value));
-                log.say(format!("warning: destination for {path} is a table. Ignoring non-table value ({value})"));
-            }
-            (Some(_), _) => {}
         }
     }
 }
@@ -294,7 +323,7 @@ fn shown(heap: &mut Heap, value: Value) -> String {
 fn without_nulls(heap: &mut Heap, map: MapId) {
     for entry in heap.get(map).entries().to_vec() {
         match entry.value {
-            Value::Nil(origin) => erase(heap, map, entry.key, origin),
+            Value::Nil(origin) => erase(heap, map, entry.key, origin, Value::NIL),
             Value::Map(_, inner) => without_nulls(heap, inner),
             _ => {}
         }
@@ -336,7 +365,10 @@ fn globals(heap: &mut Heap, to: MapId, from: MapId, log: &mut Log<'_>) {
                 let key = String::from_utf8_lossy(heap.name(entry.key)).into_owned();
                 log.say(format!("key {key} is table. Skipping"));
             }
-            (value, _) => heap.get_mut(below).set(entry.key, entry.key_origin, value),
+            (value, known) => {
+                let value = known.map_or(value, |known| heap.over(value, known.origin()));
+                heap.get_mut(below).set(entry.key, entry.key_origin, value);
+            }
         }
     }
     heap.get_mut(to).set(key, O::NONE, Value::Map(O::NONE, below));

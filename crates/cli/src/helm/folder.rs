@@ -15,7 +15,7 @@ use crate::problem::Problem;
 const MAX_DEPTH: usize = 64;
 
 /// Reads a file of at most [`MAX_FILE_BYTES`].
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, Problem> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Problem> {
     let mut data = Vec::new();
     read_into(path, &mut data)?;
     Ok(data)
@@ -53,7 +53,7 @@ fn named_elsewhere(reference: &str) -> bool {
 }
 
 /// Reads the chart at a place: a folder or an archive.
-pub(super) fn read_chart(place: &Path) -> Result<Chart, Problem> {
+pub(crate) fn read_chart(place: &Path) -> Result<Chart, Problem> {
     let is_folder = match fs::metadata(place) {
         Ok(metadata) => metadata.is_dir(),
         Err(error) => return Err(Problem::new(format!("there is no chart at {}: {error}", shown(place)))),

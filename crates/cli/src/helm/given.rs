@@ -10,18 +10,18 @@ use crate::printer::Printer;
 use crate::problem::Problem;
 
 /// What was given, read.
-pub(super) struct Given {
+pub(crate) struct Given {
     /// Files by name.
-    pub(super) values: Vec<ValuesFile>,
+    pub(crate) values: Vec<ValuesFile>,
     /// `--set` and its kin, in Helm's order.
-    pub(super) arguments: Vec<(Form, String)>,
+    pub(crate) arguments: Vec<(Form, String)>,
     /// The version of Kubernetes, with the APIs that Helm knows.
-    pub(super) capabilities: Capabilities,
+    pub(crate) capabilities: Capabilities,
 }
 
 impl Given {
     /// Reads what a command line gives.
-    pub(super) fn read(args: &ValuesArgs) -> Result<Self, Problem> {
+    pub(crate) fn read(args: &ValuesArgs) -> Result<Self, Problem> {
         let mut capabilities = Capabilities::default();
         if let Some(version) = args.kube_version.as_ref().filter(|version| !version.is_empty()) {
             capabilities.set_kube_version(version).map_err(Problem::new)?;
@@ -44,12 +44,12 @@ impl Given {
 }
 
 /// Reads a file that `--set-file` names.
-pub(super) fn read_file(name: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn read_file(name: &str) -> Result<Vec<u8>, String> {
     read(Path::new(name)).map_err(|problem| problem.message)
 }
 
 /// Tells what Helm logs of values and schemas, each once.
-pub(super) fn tell(printer: &Printer, warnings: &[String]) {
+pub(crate) fn tell(printer: &Printer, warnings: &[String]) {
     let mut told = std::collections::BTreeSet::new();
     for warning in warnings.iter().filter(|warning| told.insert(warning.as_str())) {
         printer.warning(warning.strip_prefix("warning: ").unwrap_or(warning));

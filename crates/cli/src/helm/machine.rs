@@ -10,7 +10,7 @@ use plumb_world::CertificateNeed;
 
 /// Answers charts with this machine's clock and randomness, and with no cluster: what `helm template` does.
 #[derive(Default)]
-pub(super) struct Machine {
+pub(crate) struct Machine {
     /// Whether charts may look up the addresses of hosts.
     pub(super) has_dns: bool,
 }

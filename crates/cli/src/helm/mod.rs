@@ -10,6 +10,7 @@ mod lock;
 mod machine;
 mod manifests;
 mod name;
+mod named;
 mod pull;
 mod remote;
 mod repositories;
@@ -17,7 +18,11 @@ mod show;
 mod status;
 mod template;
 
-pub(crate) use args::HelmCommand;
+pub(crate) use args::{HelmCommand, ValuesArgs};
+pub(crate) use folder::read_chart;
+pub(crate) use given::{Given, read_file};
+pub(crate) use machine::Machine;
+pub(crate) use named::{Files, report};
 
 use crate::args::Global;
 use crate::printer::Printer;

@@ -11,6 +11,7 @@ use super::given::{Given, read_file, tell};
 use super::machine::Machine;
 use super::manifests;
 use super::name::name_and_chart;
+use super::named::report;
 use crate::args::{Format, Global};
 use crate::printer::Printer;
 use crate::problem::{DONE, Done, Problem};
@@ -46,7 +47,9 @@ pub(super) fn run(printer: &Printer, global: &Global, args: &TemplateArgs) -> Do
         }
         Err(error) => {
             tell(printer, &error.warnings);
-            failed(printer, args, error)
+            let explains = error.place.is_some() || error.written.is_some();
+            let details = if explains { report(&chart, options, args.enable_dns, printer.color_err()) } else { String::new() };
+            failed(printer, args, error).map_err(|problem| Problem { details, ..problem })
         }
     }
 }
@@ -126,13 +129,7 @@ fn print(printer: &Printer, args: &TemplateArgs, release: &str, mut rendered: Re
 }
 
 fn failed(printer: &Printer, args: &TemplateArgs, error: Error) -> Done {
-    let mut problem = Problem::new(error.message.clone());
-    if let Some((template, line, column)) = &error.place {
-        let place = format!("{template}:{line}:{column}");
-        if !error.message.contains(&place) {
-            problem = problem.hint(format!("It happens at {place}."));
-        }
-    }
+    let problem = Problem::new(error.message.clone());
     let Some(written) = &error.written else { return Err(problem) };
     if !args.debug {
         return Err(problem.hint("`--debug` prints what is no YAML too."));

@@ -40,8 +40,18 @@ impl Writer<'_> {
         }
         let start = self.out.len();
         match value {
-            Value::List(_, _, items) if items.len > 0 => return self.list(items, depth),
-            Value::Map(_, id) if !self.heap.get(id).is_empty() => return self.map(id, depth),
+            Value::List(_, _, items) if items.len > 0 => {
+                self.notes.enter(self.heap, value);
+                self.list(items, depth)?;
+                self.notes.leave();
+                return Ok(());
+            }
+            Value::Map(_, id) if !self.heap.get(id).is_empty() => {
+                self.notes.enter(self.heap, value);
+                self.map(id, depth)?;
+                self.notes.leave();
+                return Ok(());
+            }
             Value::Obj(_, id) => return self.object(value, id, depth),
             Value::List(..) => self.out.extend_from_slice(b"[]"),
             Value::Map(_, id) if !self.heap.get(id).ty.is_nil => self.out.extend_from_slice(b"{}"),

@@ -10,7 +10,7 @@ mod yaml;
 use crate::func::{Call, Failure, FailureKind, Function};
 use crate::heap::Heap;
 use crate::object::MAP;
-use crate::origin::{CtlId, O, Origin};
+use crate::origin::{CtlId, O};
 use crate::text::{Seg, Str};
 use crate::value::Value;
 
@@ -60,16 +60,7 @@ fn whole(heap: &mut Heap, value: Value) -> O {
     if let Some(one) = uniform(heap, text, own) {
         return one;
     }
-    let segs: Vec<Seg> = heap.segs(text).collect();
-    let mut all = if text.is_empty() { own } else { O::NONE };
-    for seg in segs {
-        let mut origin = if seg.origin == O::NONE { own } else { seg.origin };
-        if seg.ctl != CtlId(0) && seg.ctl != heap.here.ctl {
-            origin = heap.origins.add(Origin::Under(origin, seg.ctl));
-        }
-        all = heap.origins.join(all, origin);
-    }
-    all
+    heap.origin(value)
 }
 
 /// Returns what Helm's `from…` functions give for an error: a map with the text under `Error`.

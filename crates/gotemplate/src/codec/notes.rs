@@ -13,19 +13,34 @@ use crate::value::Value;
 /// What was written where.
 pub(super) struct Notes {
     on: bool,
-    notes: Vec<(Range<usize>, Value)>,
+    notes: Vec<(Range<usize>, Value, O)>,
+    /// What decided what is in the collections that are open, and in those around them.
+    around: Vec<O>,
 }
 
 impl Notes {
     pub(super) fn new(heap: &Heap) -> Self {
-        Self { on: heap.origins.tracing(), notes: Vec::new() }
+        Self { on: heap.origins.tracing(), notes: Vec::new(), around: Vec::new() }
     }
 
     /// Notes what a value was written as. Collections are noted only where they are empty.
     pub(super) fn value(&mut self, at: Range<usize>, value: Value) {
         if self.on {
-            self.notes.push((at, value));
+            self.notes.push((at, value, self.around.last().copied().unwrap_or(O::NONE)));
         }
+    }
+
+    /// Enters a collection. One that was changed under a block stands under it with all that is in it.
+    pub(super) fn enter(&mut self, heap: &mut Heap, collection: Value) {
+        if self.on {
+            let (own, around) = (collection.origin(), self.around.last().copied().unwrap_or(O::NONE));
+            self.around.push(if heap.origins.stands_under(own) { heap.origins.join(around, own) } else { around });
+        }
+    }
+
+    /// Leaves a collection.
+    pub(super) fn leave(&mut self) {
+        self.around.pop();
     }
 
     /// Notes a key.
@@ -38,7 +53,8 @@ impl Notes {
         c.heap.reserve(bytes.len())?;
         let around = c.heap.shape(of);
         let mut parts = Vec::with_capacity(self.notes.len());
-        for (at, value) in self.notes {
+        for (at, value, decided) in self.notes {
+            let value = c.heap.beside(value, decided);
             let at = at.start.min(bytes.len())..at.end.min(bytes.len());
             let (origin, text) = match value {
                 Value::Str(own, text) => match uniform(c.heap, text, own) {

@@ -35,9 +35,17 @@ impl Writer<'_> {
             return Err(refused(CYCLE));
         }
         match value {
-            Value::List(_, _, items) => return self.list(value, items, depth),
             Value::Map(_, id) if self.by_json() && self.heap.get(id).ty.is_nil => self.out.plain("null"),
-            Value::Map(_, id) => return self.map(value, id, depth),
+            Value::List(..) | Value::Map(..) => {
+                self.notes.enter(self.heap, value);
+                match value {
+                    Value::List(_, _, items) => self.list(value, items, depth)?,
+                    Value::Map(_, id) => self.map(value, id, depth)?,
+                    _ => {}
+                }
+                self.notes.leave();
+                return Ok(());
+            }
             Value::Obj(_, id) => return self.object(value, id, depth),
             Value::Bytes(own, text) if !self.by_json() => {
                 let bytes: Vec<u8> = self.heap.bytes(text).to_vec();

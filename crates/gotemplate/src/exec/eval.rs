@@ -339,7 +339,10 @@ impl Exec<'_> {
             }
         };
         Ok(match function.trace {
-            Trace::Exact | Trace::Parts => value,
+            Trace::Exact | Trace::Parts => match value {
+                Value::Str(O::NONE, text) => Value::Str(self.heap.decided(values), text),
+                other => other,
+            },
             Trace::Union | Trace::Coarse => self.united(function, values, value),
         })
     }

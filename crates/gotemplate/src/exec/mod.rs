@@ -141,6 +141,8 @@ pub struct Exec<'r> {
     dollar: Sym,
     /// The file being rendered, for the keys of recorded randomness.
     pub(crate) file: String,
+    /// What decides that templates are rendered at all; they stand under it.
+    pub around: CtlId,
 }
 
 impl<'r> Exec<'r> {
@@ -160,13 +162,14 @@ impl<'r> Exec<'r> {
             spare_vars: Vec::new(),
             dollar,
             file: String::new(),
+            around: CtlId(0),
         }
     }
 
     /// Executes a template with `data` as its dot and writes to `out`; what was written before an error stays there.
     pub fn render(&mut self, scope: &Arc<Scope>, name: Sym, data: Value, out: &mut Traced) -> Result<(), RenderError> {
         self.file = self.heap.utf8(self.heap.name_str(name)).into_owned();
-        self.heap.here.ctl = CtlId(0);
+        self.heap.here.ctl = self.around;
         self.run(scope, name, Ref::of(data), out).map_err(Stop::into_error)
     }
 

@@ -67,6 +67,7 @@ impl Exec<'_> {
             }
             let of = self.heap.condition(value.value);
             self.heap.origins.mark_used(of);
+            value = self.chosen(value, passed);
             passed = self.heap.origins.join(passed, of);
         }
         if let Some(last) = last {
@@ -137,12 +138,13 @@ impl Exec<'_> {
         let site = self.at_place(frame, node);
         let cond = self.heap.origin(template);
         self.heap.origins.mark_used(cond);
+        let holes = self.heap.origins.holes().len();
         let result = self.under(site, cond, Branch::Call, |exec| exec.captured(|exec, out| exec.run(&scope, sym, of_data(data), out)));
         if let Some(depth) = self.included.get_mut(&sym) {
             *depth -= 1;
         }
         match result {
-            Ok(text) => Ok(Ref::of(Value::Str(O::NONE, text))),
+            Ok(text) => Ok(Ref::of(Value::Str(self.left_out(holes), text))),
             Err(stop) => {
                 frame.at = node;
                 Err(self.stop_inside(frame, "include", b"", stop))
@@ -166,6 +168,7 @@ impl Exec<'_> {
         };
         let site = self.at_place(frame, node);
         let Some(main) = scope.main().cloned() else { return Ok(Ref::of(Value::EMPTY)) };
+        let holes = self.heap.origins.holes().len();
         let result = self.under(site, O::NONE, Branch::Call, |exec| {
             exec.captured(|exec, out| {
                 exec.enter(&scope, &main, of_data(data), out)?;
@@ -174,13 +177,25 @@ impl Exec<'_> {
             })
         });
         match result {
-            Ok(text) => Ok(Ref::of(Value::Str(O::NONE, text))),
+            Ok(text) => Ok(Ref::of(Value::Str(self.left_out(holes), text))),
             Err(stop) => {
                 frame.at = node;
                 let prefix = format!("error during tpl function execution for {}: ", quoted(self));
                 Err(self.stop_inside(frame, "tpl", prefix.as_bytes(), stop))
             }
         }
+    }
+
+    /// Returns what decided that blocks of a template wrote nothing, of those after the first so many: whoever tests what the template
+    /// wrote tests that too.
+    fn left_out(&mut self, from: usize) -> O {
+        let mut all = O::NONE;
+        for nth in from..self.heap.origins.holes().len() {
+            let Some(hole) = self.heap.origins.holes().get(nth).copied() else { break };
+            all = self.heap.origins.join(all, hole.cond);
+            all = self.heap.ctl_origin(all, hole.ctl);
+        }
+        self.heap.origins.beside(O::NONE, all)
     }
 
     /// Parses a text given to `tpl`, or finds it parsed: charts give the same text again and again.

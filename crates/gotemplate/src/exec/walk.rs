@@ -4,7 +4,7 @@ use plumb_world::Span;
 
 use super::failure::Stop;
 use super::{At, Exec, Frame, Ref, Static};
-use crate::origin::{Branch, Hole, O};
+use crate::origin::{Branch, Ctl, Hole, O};
 use crate::text::{Seg, Traced};
 use crate::tree::{Branch as BranchNode, Node, Pipe};
 use crate::value::{IntKind, Value};
@@ -61,7 +61,11 @@ impl Exec<'_> {
     }
 
     fn print(&mut self, frame: &Frame<'_>, value: Ref, out: &mut Traced) -> Result<(), Stop> {
-        let ctl = self.heap.here.ctl;
+        let up = self.heap.here.ctl;
+        let ctl = match self.heap.origins.tracing() {
+            true => self.heap.origins.enter(Ctl { up, site: self.at_place(frame, frame.at), cond: O::NONE, taken: Branch::Emit }),
+            false => up,
+        };
         let value = value.unboxed();
         if let Ref { value: Value::Str(own, text), .. } = value
             && value.is_valid()
@@ -101,13 +105,14 @@ impl Exec<'_> {
             (false, otherwise) => (Branch::Else, otherwise.as_ref()),
         };
         let dot = if holds && with { value } else { dot };
+        let before = out.position();
         let flow = match list {
             Some(list) => self.under(site, cond, taken, |exec| super::grown(|| exec.walk(frame, dot, list, out)))?,
-            None => {
-                self.hole(site, cond, out);
-                Flow::Next
-            }
+            None => Flow::Next,
         };
+        if out.position() == before {
+            self.hole(site, cond, list.is_some(), out);
+        }
         frame.vars.truncate(mark);
         Ok(flow)
     }
@@ -119,10 +124,10 @@ impl Exec<'_> {
         origin
     }
 
-    fn hole(&mut self, site: Span, cond: O, out: &Traced) {
+    fn hole(&mut self, site: Span, cond: O, taken: bool, out: &Traced) {
         if self.heap.origins.tracing() {
             let ctl = self.heap.here.ctl;
-            self.heap.origins.holes.push(Hole { at: out.position(), site, cond, ctl });
+            self.heap.origins.holes.push(Hole { at: out.position(), site, cond, ctl, taken });
         }
     }
 
@@ -136,9 +141,9 @@ impl Exec<'_> {
         let value = self.pipeline(frame, dot, &branch.pipe)?.unboxed();
         let (site, cond) = (self.site(frame, branch), self.heap.shape(value.value));
         self.heap.origins.mark_used(cond);
-        let body = frame.vars.len();
+        let (body, before) = (frame.vars.len(), out.position());
         let mut ran = false;
-        self.under(site, cond, Branch::Then, |exec| exec.iterate(frame, value, branch, body, &mut ran, out))?;
+        self.under(site, cond, Branch::Then, |exec| exec.iterate(frame, value, cond, branch, body, &mut ran, out))?;
         let mut flow = Flow::Next;
         if !ran {
             flow = match &branch.otherwise {
@@ -147,20 +152,22 @@ impl Exec<'_> {
                     Flow::Break => Flow::Next,
                     other => other,
                 },
-                None => {
-                    self.hole(site, cond, out);
-                    Flow::Next
-                }
+                None => Flow::Next,
             };
+        }
+        if out.position() == before {
+            self.hole(site, cond, ran || branch.otherwise.is_some(), out);
         }
         frame.vars.truncate(mark);
         Ok(flow)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "as many as the rule has: environment, what is gone over, the body, the output")]
     fn iterate<'t>(
         &mut self,
         frame: &mut Frame<'t>,
         over: Ref,
+        shape: O,
         branch: &'t BranchNode,
         body: usize,
         ran: &mut bool,
@@ -187,7 +194,7 @@ impl Exec<'_> {
                     *ran = true;
                     let item = self.heap.items(items)[at];
                     let element = self.element(ty, item);
-                    if !self.once(frame, Ref::of(Value::int(at as i64)), element, branch, body, out)? {
+                    if !self.once(frame, Ref::of(Value::int(at as i64).with(shape)), element, branch, body, out)? {
                         break;
                     }
                 }
@@ -197,7 +204,7 @@ impl Exec<'_> {
                     *ran = true;
                     let byte = self.heap.bytes(text)[at];
                     let element = Ref::of(Value::Int(origin, IntKind::Uint8, i64::from(byte)));
-                    if !self.once(frame, Ref::of(Value::int(at as i64)), element, branch, body, out)? {
+                    if !self.once(frame, Ref::of(Value::int(at as i64).with(shape)), element, branch, body, out)? {
                         break;
                     }
                 }

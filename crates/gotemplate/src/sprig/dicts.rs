@@ -2,7 +2,7 @@
 
 use crate::func::{Call, Failure, Function, function};
 use crate::object::MAP;
-use crate::origin::{O, Origin};
+use crate::origin::O;
 use crate::value::{ListType, MapId, Value};
 
 type Given = Result<Value, Failure>;
@@ -74,14 +74,8 @@ function!(SET, "set", [Map, Str, Any], , Parts, |c, a| {
     let key_origin = c.heap.origin(a[1]);
     let ctl = c.heap.here.ctl;
     let mut value = c.heap.under(a[2], ctl);
-    if c.heap.origins.tracing()
-        && let Some(before) = c.heap.get(map).get(key).map(|entry| entry.value.origin())
-    {
-        let now = value.origin();
-        let over = c.heap.origins.add(Origin::Over { now, was: before });
-        if !matches!(value, Value::Str(..)) {
-            value = value.with(over);
-        }
+    if let Some(before) = c.heap.get(map).get(key).map(|entry| entry.value.origin()) {
+        value = c.heap.over(value, before);
     }
     c.heap.get_mut(map).set(key, key_origin, value);
     Ok(a[0])
@@ -90,7 +84,12 @@ function!(UNSET, "unset", [Map, Str], , Parts, |c, a| {
     if let Some(map) = id(&a[0]) {
         let key = sym(c, &a[1]);
         let by = c.heap.origin(a[1]);
-        if c.heap.get_mut(map).remove(key).is_some() && c.heap.origins.tracing() {
+        let ctl = c.heap.here.ctl;
+        if let Some(gone) = c.heap.get_mut(map).remove(key)
+            && c.heap.origins.tracing()
+        {
+            let by = c.heap.origins.over(by, gone.value.origin());
+            let by = c.heap.under(Value::Nil(by), ctl).origin();
             c.heap.get_mut(map).erased.push((key, by));
         }
     }
@@ -110,7 +109,11 @@ function!(HAS_KEY, "hasKey", [Map, Str], , Exact, |c, a| {
 function!(PLUCK, "pluck", [Str], Map, Exact, |c, a| {
     let key = sym(c, &a[0]);
     let found: Vec<Value> = a[1..].iter().filter_map(|map| Some(c.heap.get(id(map)?).get(key)?.value)).collect();
-    let origin = a.iter().map(Value::origin).fold(O::NONE, |all, one| c.heap.origins.join(all, one));
+    let mut origin = c.heap.origin(a[0]);
+    for map in &a[1..] {
+        let shape = c.heap.shape(*map);
+        origin = c.heap.origins.join(origin, shape);
+    }
     Ok(c.list(&found)?.with(origin))
 });
 // Go gives keys and values in no order; the order of the keys is the one that is the same every time.
@@ -229,9 +232,8 @@ fn put(c: &mut Call<'_>, into: MapId, entry: &crate::Entry, before: Option<Value
     if c.heap.origins.tracing() {
         let ctl = c.heap.here.ctl;
         value = c.heap.under(value, ctl);
-        if let (Some(before), false) = (before, matches!(value, Value::Str(..) | Value::Map(..))) {
-            let over = c.heap.origins.add(Origin::Over { now: value.origin(), was: before.origin() });
-            value = value.with(over);
+        if let (Some(before), false) = (before, matches!(value, Value::Map(..))) {
+            value = c.heap.over(value, before.origin());
         }
     }
     c.heap.get_mut(into).set(entry.key, entry.key_origin, value);

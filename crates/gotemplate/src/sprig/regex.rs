@@ -8,6 +8,7 @@ use std::sync::Arc;
 use plumb_go::regexp::{Piece, Regexp, quote_meta};
 
 use crate::func::{Call, Failure, Function, function};
+use crate::origin::O;
 use crate::value::{ListType, Value};
 
 type Given = Result<Value, Failure>;
@@ -67,14 +68,22 @@ fn searchable(c: &mut Call<'_>, text: &Value) -> Result<(), Failure> {
 }
 
 /// Part of a text argument.
-fn part(value: &Value, c: &Call<'_>, range: Range<usize>) -> Value {
-    Value::Str(value.origin(), c.str(value).slice(range.start, range.end))
+fn part(value: &Value, c: &mut Call<'_>, range: Range<usize>, decided: O) -> Value {
+    let part = Value::Str(value.origin(), c.str(value).slice(range.start, range.end));
+    c.heap.beside(part, decided)
 }
 
-fn parts(c: &mut Call<'_>, value: &Value, ranges: Vec<Range<usize>>) -> Given {
+/// What decides where an expression is found: the expression and all of the text.
+fn both(c: &mut Call<'_>, by: &Value, value: &Value) -> O {
+    let (of, by) = (c.heap.origin(*value), c.heap.origin(*by));
+    c.heap.origins.join(of, by)
+}
+
+fn parts(c: &mut Call<'_>, by: &Value, value: &Value, ranges: Vec<Range<usize>>) -> Given {
     c.heap.reserve(ranges.len() * 16)?;
-    let items: Vec<Value> = ranges.into_iter().map(|range| part(value, c, range)).collect();
-    Ok(c.heap.list(ListType::Strings, &items).with(value.origin()))
+    let decided = both(c, by, value);
+    let items: Vec<Value> = ranges.into_iter().map(|range| part(value, c, range, decided)).collect();
+    Ok(c.heap.list(ListType::Strings, &items).with(decided))
 }
 
 // An expression that does not compile matches nothing (regex.go drops the error).
@@ -87,7 +96,8 @@ function!(MUST_MATCH, "mustRegexMatch", [Str, Str], , Union, |c, a| {
 
 fn find(c: &mut Call<'_>, a: &[Value], strict: bool) -> Given {
     let found = compile(c, &a[0], strict)?.find(c.bytes(&a[1]));
-    Ok(part(&a[1], c, found.unwrap_or_default()))
+    let decided = both(c, &a[0], &a[1]);
+    Ok(part(&a[1], c, found.unwrap_or_default(), decided))
 }
 
 function!(FIND, "regexFind", [Str, Str], , Exact, |c, a| find(c, a, false));
@@ -96,7 +106,7 @@ function!(MUST_FIND, "mustRegexFind", [Str, Str], , Exact, |c, a| find(c, a, tru
 fn find_all(c: &mut Call<'_>, a: &[Value], strict: bool) -> Given {
     searchable(c, &a[1])?;
     let found = compile(c, &a[0], strict)?.find_all(c.bytes(&a[1]), c.int(&a[2]));
-    parts(c, &a[1], found)
+    parts(c, &a[0], &a[1], found)
 }
 
 function!(FIND_ALL, "regexFindAll", [Str, Str, Int], , Exact, |c, a| find_all(c, a, false));
@@ -105,7 +115,7 @@ function!(MUST_FIND_ALL, "mustRegexFindAll", [Str, Str, Int], , Exact, |c, a| fi
 fn split(c: &mut Call<'_>, a: &[Value], strict: bool) -> Given {
     searchable(c, &a[1])?;
     let found = compile(c, &a[0], strict)?.split(c.bytes(&a[1]), c.int(&a[2]));
-    parts(c, &a[1], found)
+    parts(c, &a[0], &a[1], found)
 }
 
 function!(SPLIT, "regexSplit", [Str, Str, Int], , Exact, |c, a| split(c, a, false));
@@ -127,7 +137,9 @@ fn replace(c: &mut Call<'_>, a: &[Value], literal: bool, strict: bool) -> Given 
             Piece::Replacement(range) => built.text(by.slice(range.start, range.end), by_own),
         };
     }
-    Ok(Value::Str(own, built.end()))
+    let made = Value::Str(own, built.end());
+    let decided = both(c, &a[0], &a[1]);
+    Ok(c.heap.beside(made, decided))
 }
 
 function!(REPLACE_ALL, "regexReplaceAll", [Str, Str, Str], , Exact, |c, a| replace(c, a, false, false));
@@ -186,14 +198,20 @@ mod tests {
             (Value::Str(origin, heap.push(bytes, origin)), origin)
         };
         let (pattern, _) = text(&mut heap, b"b(.)", 1);
-        let (given, of_given) = text(&mut heap, b"abcd", 2);
-        let (by, of_by) = text(&mut heap, b"<$1>", 3);
+        let (given, _) = text(&mut heap, b"abcd", 2);
+        let (by, _) = text(&mut heap, b"<$1>", 3);
         let key = CallKey { file: "", define: "", function: "regexReplaceAll" };
         let mut call = Call { heap: &mut heap, host: &mut Nobody, key };
         let Ok(Value::Str(_, made)) = (REPLACE_ALL.run)(&mut call, &[pattern, given, by]) else { panic!() };
         assert_eq!(heap.bytes(made), b"a<c>d");
-        let segs: Vec<(u32, O)> = heap.segs(made).map(|seg| (seg.at - made.at, seg.origin)).collect();
-        assert_eq!(segs, [(0, of_given), (1, of_by), (2, of_given), (3, of_by), (4, of_given)]);
+        let places = |origin: O| {
+            let mut places = std::collections::BTreeSet::new();
+            heap.origins.places(origin, false, &mut |span| drop(places.insert(span.start)));
+            places.into_iter().collect::<Vec<u32>>()
+        };
+        let segs: Vec<(u32, Vec<u32>)> = heap.segs(made).map(|seg| (seg.at - made.at, places(seg.origin))).collect();
+        // The expression decides about each of them, and what it is searched in about what comes in.
+        assert_eq!(segs, [(0, vec![1, 2]), (1, vec![1, 2, 3]), (2, vec![1, 2]), (3, vec![1, 2, 3]), (4, vec![1, 2])]);
     }
 
     #[test]

@@ -193,7 +193,8 @@ function!(SUBSTR, "substr", [Int, Int, Str], , Exact, |c, a| {
     if from > to {
         return Err(Failure::new(format!("runtime error: slice bounds out of range [{from}:{to}]")));
     }
-    Ok(cut(&a[2], text.slice(from as usize, to as usize)))
+    let bounds = c.list(&a[..2])?;
+    Ok(cut_by(c, &a[2], text.slice(from as usize, to as usize), &bounds))
 });
 function!(TRUNC, "trunc", [Int, Str], , Exact, |c, a| {
     let (count, text) = (c.int(&a[0]), c.str(&a[1]));
@@ -205,7 +206,7 @@ function!(TRUNC, "trunc", [Int, Str], , Exact, |c, a| {
     } else {
         0..len as usize
     };
-    Ok(cut(&a[1], text.slice(range.start, range.end)))
+    Ok(cut_by(c, &a[1], text.slice(range.start, range.end), &a[0]))
 });
 function!(REPEAT, "repeat", [Int, Str], , Exact, |c, a| {
     let (count, text) = (c.int(&a[0]), c.str(&a[1]));
@@ -219,6 +220,21 @@ function!(REPEAT, "repeat", [Int, Str], , Exact, |c, a| {
     Ok(Value::Str(own, built.end()))
 });
 
+/// Part of a text argument, cut by another one.
+fn cut_by(c: &mut Call<'_>, value: &Value, text: Str, by: &Value) -> Value {
+    let part = cut(value, text);
+    if !c.heap.origins.tracing() {
+        return part;
+    }
+    let decided = c.heap.origin(*by);
+    if text.is_empty() {
+        // What nothing is left of is still made of what was there.
+        let of = c.heap.origin(*value);
+        return part.with(c.heap.origins.beside(of, decided));
+    }
+    c.heap.beside(part, decided)
+}
+
 fn trim_set(c: &mut Call<'_>, a: &[Value]) -> Given {
     let set = String::from_utf8_lossy(c.bytes(&a[0])).into_owned();
     let text = c.str(&a[1]);
@@ -226,7 +242,7 @@ fn trim_set(c: &mut Call<'_>, a: &[Value]) -> Given {
     let Ok(whole) = std::str::from_utf8(bytes) else { return Ok(a[1]) };
     let end = whole.trim_end_matches(|rune| set.contains(rune)).len();
     let start = end - whole[..end].trim_start_matches(|rune| set.contains(rune)).len();
-    Ok(cut(&a[1], text.slice(start, end)))
+    Ok(cut_by(c, &a[1], text.slice(start, end), &a[0]))
 }
 
 function!(TRIMALL, "trimall", [Str, Str], , Exact, trim_set);
@@ -234,13 +250,13 @@ function!(TRIM_ALL, "trimAll", [Str, Str], , Exact, trim_set);
 function!(TRIM_SUFFIX, "trimSuffix", [Str, Str], , Exact, |c, a| {
     let text = c.str(&a[1]);
     let len = c.heap.bytes(text).strip_suffix(c.bytes(&a[0])).map_or(text.len as usize, <[u8]>::len);
-    Ok(cut(&a[1], text.slice(0, len)))
+    Ok(cut_by(c, &a[1], text.slice(0, len), &a[0]))
 });
 function!(TRIM_PREFIX, "trimPrefix", [Str, Str], , Exact, |c, a| {
     let text = c.str(&a[1]);
     let len = text.len as usize;
     let left = c.heap.bytes(text).strip_prefix(c.bytes(&a[0])).map_or(len, <[u8]>::len);
-    Ok(cut(&a[1], text.slice(len - left, len)))
+    Ok(cut_by(c, &a[1], text.slice(len - left, len), &a[0]))
 });
 
 function!(SNAKECASE, "snakecase", [Str], , Union, |c, a| c.text(cased(&String::from_utf8_lossy(c.bytes(&a[0])), '_').as_bytes()));
@@ -413,8 +429,9 @@ function!(REPLACE, "replace", [Str, Str, Str], , Exact, |c, a| {
     } else {
         memchr::memmem::find_iter(&bytes, &old).collect()
     };
+    let decided = c.heap.origin(a[0]);
     if found.is_empty() {
-        return Ok(a[2]);
+        return Ok(c.heap.beside(a[2], decided));
     }
     c.heap.reserve(found.len().saturating_mul(new.len as usize).saturating_add(bytes.len()))?;
     let mut built = c.heap.build();
@@ -424,7 +441,8 @@ function!(REPLACE, "replace", [Str, Str, Str], , Exact, |c, a| {
         from = at + old.len();
     }
     built.text(text.slice(from, bytes.len()), own);
-    Ok(Value::Str(own, built.end()))
+    let made = Value::Str(own, built.end());
+    Ok(c.heap.beside(made, decided))
 });
 function!(PLURAL, "plural", [Str, Str, Int], , Parts, |c, a| {
     let count = c.heap.origin(a[2]);
@@ -536,16 +554,19 @@ fn parts(bytes: &[u8], separator: &[u8], most: Option<usize>) -> Vec<(usize, usi
 }
 
 /// `split` and `splitn`: a map of `_0`, `_1`, … .
-fn split_map(c: &mut Call<'_>, separator: &Value, text: &Value, most: Option<usize>) -> Given {
-    let (separator, range) = (c.bytes(separator).to_vec(), c.str(text));
+fn split_map(c: &mut Call<'_>, by: &Value, text: &Value, most: Option<usize>) -> Given {
+    let (separator, range) = (c.bytes(by).to_vec(), c.str(text));
     let cuts = if most == Some(0) { Vec::new() } else { parts(c.heap.bytes(range), &separator, most) };
     c.heap.reserve(cuts.len() * 64)?;
     let id = c.heap.map(&crate::STRINGS);
     for (nth, (from, to)) in cuts.into_iter().enumerate() {
         let key = c.heap.sym(format!("_{nth}").as_bytes());
-        c.heap.get_mut(id).set(key, O::NONE, cut(text, range.slice(from, to)));
+        let part = cut_by(c, text, range.slice(from, to), by);
+        let key_origin = if c.heap.origins.tracing() { c.heap.origin(*text) } else { O::NONE };
+        c.heap.get_mut(id).set(key, key_origin, part);
     }
-    Ok(Value::Map(text.origin(), id))
+    let all = c.heap.origin(*text);
+    Ok(Value::Map(all, id))
 }
 
 function!(SPLIT, "split", [Str, Str], , Exact, |c, a| split_map(c, &a[0], &a[1], None));
@@ -554,6 +575,8 @@ function!(SPLIT_LIST, "splitList", [Str, Str], , Exact, |c, a| {
     let (separator, range) = (c.bytes(&a[0]).to_vec(), c.str(&a[1]));
     let cuts = parts(c.heap.bytes(range), &separator, None);
     c.heap.reserve(cuts.len() * 16)?;
-    let items: Vec<Value> = cuts.into_iter().map(|(from, to)| cut(&a[1], range.slice(from, to))).collect();
-    Ok(c.heap.list(crate::ListType::Strings, &items).with(a[1].origin()))
+    let items: Vec<Value> = cuts.into_iter().map(|(from, to)| cut_by(c, &a[1], range.slice(from, to), &a[0])).collect();
+    // How many parts there are is up to all of the text.
+    let all = c.heap.origin(a[1]);
+    Ok(c.heap.list(crate::ListType::Strings, &items).with(all))
 });

@@ -41,6 +41,10 @@ impl Asked {
         self.why(piece).data.into_iter().map(|span| self.shown(span)).collect()
     }
 
+    fn decided(&self, piece: &str) -> Vec<String> {
+        self.why(piece).decided.into_iter().map(|span| self.shown(span)).collect()
+    }
+
     fn conditions(&self, piece: &str) -> Vec<String> {
         self.why(piece).conditions.into_iter().map(|span| self.shown(span)).collect()
     }
@@ -107,11 +111,28 @@ fn what_is_assigned_in_a_block_depends_on_it() {
 #[test]
 fn choices_carry_what_was_passed_over() {
     let asked = Asked::of(&[("x", "{{ or .a .b }}")], &json!({"a": "", "b": "val"}));
-    assert_eq!(asked.data("val"), ["#0", "#1"]);
+    assert_eq!((asked.data("val"), asked.decided("val")), (vec!["#1".to_owned()], vec!["#0".to_owned()]));
+    let asked = Asked::of(&[("x", "{{ .a | default \"lit\" }}")], &json!({"a": ""}));
+    assert_eq!((asked.data("lit"), asked.decided("lit")), (vec!["lit".to_owned()], vec!["#0".to_owned()]));
     let asked = Asked::of(&[("x", "{{ index .m .k }}")], &json!({"k": "x", "m": {"x": "val"}}));
-    assert_eq!(asked.data("val"), ["#0", "#1"]);
+    assert_eq!((asked.data("val"), asked.decided("val")), (vec!["#1".to_owned()], vec!["#0".to_owned()]));
     let asked = Asked::of(&[("x", "{{ eq .a .b }}")], &json!({"a": 1, "b": 1}));
     assert_eq!(asked.data("true"), ["#0", "#1"]);
+}
+
+#[test]
+fn a_text_that_nothing_is_left_of_depends_on_what_left_it_out() {
+    let templates = [("x", "{{ if include \"y\" . }}a{{ else }}b{{ end }}"), ("z", "{{ define \"y\" }}{{ if .on }}yes{{ end }}{{ end }}")];
+    let asked = Asked::of(&templates, &json!({"on": false}));
+    assert!(asked.conditions("b").contains(&"#0".to_owned()), "{:?}", asked.conditions("b"));
+}
+
+#[test]
+fn an_action_knows_where_it_is_and_decides_nothing() {
+    let asked = Asked::of(&[("x", "a: {{ .v | quote }}")], &json!({"v": "val"}));
+    let emitted: Vec<String> = asked.why("val").emitted.into_iter().map(|span| asked.shown(span)).collect();
+    assert_eq!(emitted, [".v | quote"]);
+    assert!(asked.around("val").is_empty());
 }
 
 #[test]

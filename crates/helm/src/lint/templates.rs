@@ -10,6 +10,7 @@ use crate::chart::{Chart, File};
 use crate::dependencies::Part;
 use crate::metadata::mismatch;
 use crate::render::{Error, Options, Output, checked, given, write};
+use crate::sources::Naming;
 use crate::values::{Log, Nulls, layered, read_first, under};
 
 const PLACE: &str = "templates/";
@@ -69,7 +70,7 @@ fn rendered(
     options: &Options<'_>,
     host: &mut dyn Host,
 ) -> Result<Option<Result<Vec<Output>, Error>>, Error> {
-    let nobody = |_: &str, _: &File| None;
+    let nobody = Naming::new(None);
     let mut heap = Heap::new(false, options.limits.heap_bytes);
     let values = given(&mut heap, &nobody, options)?;
     if let Some(own) = own.and_then(|own| read_first(&mut heap, own).ok()) {
@@ -96,7 +97,7 @@ fn rendered(
     if let Err(error) = checked(&heap, &part, values, options, &mut Vec::new()) {
         return Ok(Some(Err(error)));
     }
-    Ok(Some(write(heap, &part, values, &nobody, options, host).map(|written| written.outputs)))
+    Ok(Some(write(heap, &part, values, &nobody, options, host).map(|written| written.outputs).map_err(|failed| failed.error)))
 }
 
 /// Looks at what one template wrote; returns whether to go on.

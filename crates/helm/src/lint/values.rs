@@ -3,9 +3,9 @@
 use plumb_gotemplate::{Heap, MAP};
 
 use super::{Findings, Folder, Severity};
-use crate::chart::File;
 use crate::render::{Error, Options, given};
 use crate::schema;
+use crate::sources::Naming;
 use crate::values::{Log, Nulls, copied, read_first, under};
 
 const PLACE: &str = "values.yaml";
@@ -16,7 +16,7 @@ pub(super) fn check(folder: &Folder<'_>, options: &Options<'_>, findings: &mut F
         return Ok(());
     };
     let mut heap = Heap::new(false, options.limits.heap_bytes);
-    let over = given(&mut heap, &|_: &str, _: &File| None, options)?;
+    let over = given(&mut heap, &Naming::new(None), options)?;
     let own = match read_first(&mut heap, file) {
         Ok(own) => own,
         Err(error) => {

@@ -42,7 +42,9 @@ fn replay(set: &str, text: &str) -> usize {
     let mut differences = Vec::new();
     for case in &cases {
         let mut heap = Heap::new(false, 1 << 30);
-        let Value::Map(_, values) = crate::strvals::from_json(&mut heap, &case["values"]) else { panic!("values are a map") };
+        let Value::Map(_, values) = crate::strvals::from_json(&mut heap, &case["values"], plumb_gotemplate::O::NONE) else {
+            panic!("values are a map")
+        };
         let found = single_message(&heap, case["schema"].as_str().unwrap().as_bytes(), values).err();
         let expected = case["error"].as_str();
         if found.as_deref().map(in_order) != expected.map(in_order) {

@@ -8,10 +8,12 @@
 )]
 
 mod charts;
+mod explain;
 mod folder;
 mod hermetic;
 mod host;
 mod hostile;
+mod mutation;
 mod random;
 mod recorded;
 mod rules;
