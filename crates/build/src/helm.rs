@@ -1,5 +1,6 @@
 //! Owns the `helm` step: a chart read from a tree, values from all their places, and what the chart renders to.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use plumb_gotemplate::Limits;
 use plumb_helm::{Capabilities, Chart, File, Form, Ignore, Options, Rendered, ValuesFile};
 use plumb_manifest::{Hook, HookDelete, Moment, Role};
 use plumb_unit::{HelmStep, SetKind, ValuesLayer, ValuesObject};
-use plumb_world::{Answer, Diagnostic, EntryKind, Lookup, Need, RelPath, SourceFile, Span, WorldError};
+use plumb_world::{Answer, Diagnostic, EntryKind, FileId, FileTable, Lookup, Need, RelPath, SourceFile, Span, WorldError};
 use serde_json::Value;
 
 use crate::files::{self, blame};
@@ -21,6 +22,24 @@ pub const MAX_RELEASE_NAME: usize = 53;
 
 /// How many of Helm's warnings a step tells: one for each value that does not fit.
 const MAX_WARNINGS: usize = 100;
+
+/// Names the files of a render by those that the build read; what is no file of a source, as values written in a unit, is added as made.
+struct Naming<'f> {
+    files: RefCell<&'f mut FileTable>,
+    revision: Arc<str>,
+}
+
+impl Naming<'_> {
+    fn name(&self, name: &str, data: &Arc<[u8]>) -> FileId {
+        let mut files = self.files.borrow_mut();
+        let known = files.iter().find(|(_, file)| Arc::ptr_eq(&file.text, data) && !file.text.is_empty()).map(|(id, _)| id);
+        known.unwrap_or_else(|| {
+            let path = name.split(':').next().unwrap_or_default();
+            let path = RelPath::parse(path).unwrap_or_else(|_| RelPath::root());
+            files.add(SourceFile { source: "".into(), revision: self.revision.clone(), path, text: data.clone(), made: true })
+        })
+    }
+}
 
 /// The values of a step, as the chart is given them.
 #[derive(Default)]
@@ -56,9 +75,10 @@ impl Run<'_> {
             }
         };
         let (revision, is_upgrade) = self.moment();
+        let namespace = self.release_namespace().to_owned();
         let options = Options {
             release: name,
-            namespace: self.release_namespace(),
+            namespace: &namespace,
             values: &values.files,
             arguments: &values.arguments,
             read_file: None,
@@ -80,7 +100,7 @@ impl Run<'_> {
             }
             Err(error) => {
                 self.warn(&error.warnings);
-                self.refuse(&error);
+                self.refuse(&error, chart, options);
                 None
             }
         }
@@ -98,7 +118,7 @@ impl Run<'_> {
     }
 
     /// Says why a chart came to nothing: each value that its schemas refuse by itself.
-    fn refuse(&mut self, error: &plumb_helm::Error) {
+    fn refuse(&mut self, error: &plumb_helm::Error, chart: &Chart, options: Options<'_>) {
         for refused in &error.refused {
             let values = if refused.at.is_empty() { "the values".to_owned() } else { format!("`{}`", refused.at.join(".")) };
             if let Some(why) = &refused.unusable {
@@ -115,11 +135,22 @@ impl Run<'_> {
         if !error.refused.is_empty() {
             return;
         }
-        let diagnostic = Diagnostic::error(if error.asked { "chart-refuses" } else { "chart" }, error.message.clone());
-        self.diagnostics.push(match &error.place {
-            Some((template, line, column)) => diagnostic.hint(format!("It happens at {template}:{line}:{column}.")),
-            None => diagnostic,
-        });
+        let name = options.release;
+        let files = Naming { files: RefCell::new(&mut self.files), revision: "".into() };
+        let named = |name: &str, file: &File| Some(files.name(name, &file.data));
+        // Once more, with origins: the answers are the same, so it fails at the same place.
+        let mut host = Release { questions: &self.questions, name, calls: BTreeMap::new() };
+        let told =
+            plumb_helm::diagnose(chart, &Options { trace: Some(&named), capabilities: options.capabilities.clone(), ..options }, &mut host);
+        drop(files);
+        for secret in options.values.iter().filter(|file| file.secret) {
+            let places: Vec<Span> = self.files.iter().filter(|(_, file)| Arc::ptr_eq(&file.text, &secret.content)).map(whole).collect();
+            places.into_iter().for_each(|place| self.files.hide(place));
+        }
+        if told.is_empty() {
+            self.diagnostics.push(Diagnostic::error("chart", error.message.clone()));
+        }
+        self.diagnostics.extend(told);
     }
 
     /// Adds what a chart came to: CRDs first, then objects in Helm's order, then hooks.
@@ -466,6 +497,11 @@ impl Run<'_> {
             }
         }
     }
+}
+
+/// The whole of a file.
+fn whole((file, content): (FileId, &SourceFile)) -> Span {
+    Span { file, start: 0, end: u32::try_from(content.text.len()).unwrap_or(u32::MAX) }
 }
 
 /// Reads `helm.sh/hook-delete-policy`; without one, what a hook left is deleted before it runs again (helm: pkg/action/hooks.go).
