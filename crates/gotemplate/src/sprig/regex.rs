@@ -206,7 +206,9 @@ mod tests {
         assert_eq!(heap.bytes(made), b"a<c>d");
         let places = |origin: O| {
             let mut places = std::collections::BTreeSet::new();
-            heap.origins.places(origin, false, &mut |span| drop(places.insert(span.start)));
+            heap.origins.places(origin, false, &mut |span| {
+                places.insert(span.start);
+            });
             places.into_iter().collect::<Vec<u32>>()
         };
         let segs: Vec<(u32, Vec<u32>)> = heap.segs(made).map(|seg| (seg.at - made.at, places(seg.origin))).collect();

@@ -134,7 +134,7 @@ async fn everything_of_a_sync_comes_back() {
             "objectsFailed": 1,
             "drifted": 1,
             "offlineRollback": true,
-            "plan": {"digest": "d", "applies": 1, "keeps": 0, "deletes": 0, "releases": 0, "forgets": 0, "holds": []},
+            "plan": {"digest": "d", "applies": 1, "hooks": 0, "keeps": 0, "deletes": 0, "releases": 0, "forgets": 0, "holds": []},
             "objects": [
                 {"group": "apps", "kind": "Deployment", "namespace": "shop", "name": "web", "result": "configured"},
                 {"group": "", "kind": "Service", "namespace": "shop", "name": "web", "result": "failed", "message": "port taken"},
