@@ -263,6 +263,7 @@ fn the_help_is_complete() {
         "resume",
         "approve",
         "delete",
+        "explain",
         "serve",
     ] {
         text.push('\n');
@@ -293,6 +294,28 @@ fn a_chart_is_rendered_without_helm() {
         place.transcript(&["helm", "template", "rel", "nowhere"]),
         place.transcript(&["helm", "template", "rel", "chart", "--kube-version", "new"]),
         place.transcript(&["helm", "template", "rel", "chart", "-o", "json"]),
+    ];
+    insta::assert_snapshot!(transcripts.join("\n"));
+}
+
+#[test]
+fn fields_of_a_chart_are_explained() {
+    let template = "kind: Shop\nmetadata:\n  name: shop\nspec:\n  image: {{ .Values.image.name }}:{{ .Values.image.tag | default \"latest\" }}\n  {{- if .Values.many }}\n  replicas: {{ .Values.replicas }}\n  {{- end }}\n";
+    let chart = [
+        ("chart/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\n"),
+        ("chart/values.yaml", "image: {name: nginx}\nmany: false\nreplicas: 1\n"),
+        ("chart/templates/shop.yaml", template),
+        ("prod.yaml", "image:\n  name: caddy\n  nmae: caddy\n"),
+    ];
+    let place = Place::new(&chart);
+    let transcripts = [
+        place.transcript(&["explain", "chart", "shop/shop"]),
+        place.transcript(&["explain", "chart", "shop/shop", "spec.image", "-f", "prod.yaml"]),
+        place.transcript(&["explain", "chart", "shop/shop", "spec.replicas", "--set", "many=true,replicas=3", "-o", "json"]),
+        place.transcript(&["explain", "chart", "shop/shop", "spec.replicas"]),
+        place.transcript(&["explain", "chart", "shop/shop", "spec.imgae"]),
+        place.transcript(&["explain", "chart", "shop/sohp"]),
+        place.transcript(&["explain", "chart", "shop/shop", "--set", "image=null"]),
     ];
     insta::assert_snapshot!(transcripts.join("\n"));
 }
