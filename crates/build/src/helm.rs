@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use plumb_gotemplate::Limits;
-use plumb_helm::{Capabilities, Chart, File, Form, Ignore, Options, Rendered, ValuesFile};
+use plumb_helm::{Capabilities, Chart, File, Form, Ignore, MAX_RELEASE_NAME, Options, Rendered, ValuesFile};
 use plumb_manifest::{Hook, HookDelete, Moment, Role};
 use plumb_unit::{HelmStep, SetKind, ValuesLayer, ValuesObject};
 use plumb_world::{Answer, Diagnostic, EntryKind, FileId, FileTable, Lookup, Need, RelPath, SourceFile, Span, WorldError};
@@ -16,9 +16,6 @@ use crate::limits::MAX_FOLDER_DEPTH;
 use crate::path_in_tree;
 use crate::queries::Release;
 use crate::run::{Run, Taken};
-
-/// The longest name of a release: Helm's own limit (pkg/action/action.go), so that names made of it stay names.
-pub const MAX_RELEASE_NAME: usize = 53;
 
 /// How many of Helm's warnings a step tells: one for each value that does not fit.
 const MAX_WARNINGS: usize = 100;

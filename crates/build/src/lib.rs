@@ -33,8 +33,8 @@ use plumb_unit::{StepKind, Unit};
 use plumb_world::{Diagnostic, FileTable, Need, RelPath, TreeId, World, WorldError};
 
 pub use document::{DUPLICATE_KEY, Documents, Kind, Member, Node, read_documents};
-pub use helm::MAX_RELEASE_NAME;
 pub use object::{UNKNOWN_KIND, no_namespace, unknown_kind};
+pub use plumb_helm::MAX_RELEASE_NAME;
 pub use render::{RenderedObject, RenderedOrigin, render_text, rendered_objects, yaml_text};
 
 /// The tree of a source, and how its revision is called.

@@ -114,16 +114,7 @@ impl Host for Release<'_, '_> {
     }
 
     fn certificate(&mut self, key: CallKey<'_>, request: &CertificateRequest<'_>) -> Result<(String, String), Failure> {
-        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        let request = CertificateNeed {
-            common_name: request.common_name.to_owned(),
-            addresses: owned(&request.addresses),
-            names: owned(&request.names),
-            days: request.days,
-            authority: request.authority,
-            signer: request.signer.map(|(certificate, key)| (certificate.to_owned(), key.to_owned())),
-            key: request.key.map(str::to_owned),
-        };
+        let request = CertificateNeed::from(request);
         let call = self.site(key, format!("{request:?}").as_bytes());
         match self.questions.ask(Need::Certificate { call, request: Box::new(request) }) {
             Answer::Known(json) => serde_json::from_slice(&json).map_err(|_| Failure::new("the recorded certificate cannot be read")),

@@ -70,7 +70,13 @@ pub(crate) async fn prepare(printer: &Printer, global: &Global, ask: Ask<'_>) ->
     }
     let key = &folder.unit.key;
     let record = loaded.records.iter().find(|record| record.unit == *key).cloned().unwrap_or_else(|| InventoryRecord::empty(key.clone()));
-    let Answered { built, incomplete, release, kept } = questions::build(&folder, &schema, &acting, &record).await?;
+    let answered = if offline.asked.is_empty() {
+        // Nothing was asked, so nothing would come out otherwise.
+        Answered { built: offline, incomplete: None, release: None, kept: None }
+    } else {
+        questions::build(&folder, &schema, &acting, &record).await?
+    };
+    let Answered { built, incomplete, release, kept } = answered;
     render::check(printer, &built, Vec::new(), ask.path)?;
     let manifests = settle(printer, &acting, &built, &mut schema, ask.path).await?;
     let content = Digest::of_parts(manifests.iter().map(|manifest| manifest.digest.0.as_slice()));

@@ -3,6 +3,8 @@
 //! The executor checks and converts arguments by [`Function::params`] as `text/template` does by reflection, so a function sees only
 //! what its types allow. What a function says of origins is [`Origins`]; the default is sound and coarse, so forgetting nothing is the rule.
 
+use plumb_world::CertificateNeed;
+
 use crate::heap::Heap;
 use crate::value::Value;
 
@@ -175,6 +177,21 @@ pub struct CertificateRequest<'r> {
     pub signer: Option<(&'r str, &'r str)>,
     /// The key to use as PEM; a new one where there is none.
     pub key: Option<&'r str>,
+}
+
+impl From<&CertificateRequest<'_>> for CertificateNeed {
+    fn from(request: &CertificateRequest<'_>) -> Self {
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        Self {
+            common_name: request.common_name.to_owned(),
+            addresses: owned(&request.addresses),
+            names: owned(&request.names),
+            days: request.days,
+            authority: request.authority,
+            signer: request.signer.map(|(certificate, key)| (certificate.to_owned(), key.to_owned())),
+            key: request.key.map(str::to_owned),
+        }
+    }
 }
 
 /// Why a call failed: the text that Go's function would have returned or panicked with.

@@ -19,7 +19,8 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("engine.TestRenderWithClientProvider_error", "the same, with an error"),
 ];
 
-struct Nobody;
+/// Answers tests with nothing.
+pub(crate) struct Nobody;
 
 impl Host for Nobody {
     fn random(&mut self, _: CallKey<'_>, _: &[u8], bytes: usize) -> Result<Vec<u8>, Failure> {

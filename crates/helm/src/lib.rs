@@ -46,7 +46,7 @@ pub use ignore::Ignore;
 pub use manifest::{Hook, Manifest, documents};
 pub use metadata::{Dependency, Import, Maintainer, Metadata};
 pub use prepared::Prepared;
-pub use render::{Error, Options, Output, Rendered, Told, ValuesFile, render};
+pub use render::{Error, MAX_RELEASE_NAME, Options, Output, Rendered, Told, ValuesFile, render};
 pub use schema::{Refused, Violation};
 pub use show::{Show, show};
 pub use sources::{Layer, Named, Source};

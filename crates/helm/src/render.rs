@@ -404,14 +404,14 @@ fn line_of(heap: &mut Heap, file: Option<FileId>, text: &str, line: usize) -> O 
 }
 
 /// As long as the name of a release may be: names made of it have 10 characters more (helm: pkg/chart/v2/util/validate_name.go).
-const MAX_RELEASE_NAME_BYTES: usize = 53;
+pub const MAX_RELEASE_NAME: usize = 53;
 
 fn is_release_name(name: &str) -> Result<(), String> {
     let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     let is_label = |label: &str| !label.is_empty() && label.bytes().all(is_inner) && !label.starts_with('-') && !label.ends_with('-');
     let why = if name.is_empty() {
         "no name provided"
-    } else if name.len() > MAX_RELEASE_NAME_BYTES || !name.split('.').all(is_label) {
+    } else if name.len() > MAX_RELEASE_NAME || !name.split('.').all(is_label) {
         r"invalid release name, must match regex ^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$ and the length must not be longer than 53"
     } else {
         return Ok(());

@@ -41,16 +41,7 @@ impl Host for Machine {
     }
 
     fn certificate(&mut self, key: CallKey<'_>, request: &CertificateRequest<'_>) -> Result<(String, String), Failure> {
-        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        let need = CertificateNeed {
-            common_name: request.common_name.to_owned(),
-            addresses: owned(&request.addresses),
-            names: owned(&request.names),
-            days: request.days,
-            authority: request.authority,
-            signer: request.signer.map(|(certificate, key)| (certificate.to_owned(), key.to_owned())),
-            key: request.key.map(str::to_owned),
-        };
+        let need = CertificateNeed::from(request);
         certificates::make(key.function, &need).map_err(Failure::new)
     }
 }

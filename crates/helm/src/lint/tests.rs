@@ -1,33 +1,8 @@
 //! Owns the tests of the linter's rules; whole charts were compared with the real Helm.
 
-use plumb_gotemplate::{CallKey, CertificateRequest, Failure};
-
 use super::*;
 use crate::File;
-
-struct Nobody;
-
-impl Host for Nobody {
-    fn random(&mut self, _: CallKey<'_>, _: &[u8], bytes: usize) -> Result<Vec<u8>, Failure> {
-        Ok(vec![0; bytes])
-    }
-
-    fn now(&mut self) -> Result<(i64, u32, i32), Failure> {
-        Ok((0, 0, 0))
-    }
-
-    fn lookup(&mut self, _: &str, _: &str, _: &str, _: &str) -> Result<Option<Vec<u8>>, Failure> {
-        Ok(None)
-    }
-
-    fn address(&mut self, _: &str) -> Result<String, Failure> {
-        Ok(String::new())
-    }
-
-    fn certificate(&mut self, _: CallKey<'_>, _: &CertificateRequest<'_>) -> Result<(String, String), Failure> {
-        Err(Failure::new("no certificates here"))
-    }
-}
+use crate::engine_cases::Nobody;
 
 const CHART: (&str, &str) = ("Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\nicon: https://e.org/i.png\n");
 
