@@ -51,6 +51,11 @@ impl Scope {
         self.templates.insert(tree.name, tree);
     }
 
+    /// Returns the names of its own templates, in no order.
+    pub fn names(&self) -> impl Iterator<Item = Sym> + '_ {
+        self.templates.keys().copied()
+    }
+
     /// Returns the template of a name.
     pub fn find(&self, name: Sym) -> Option<Arc<Tree>> {
         let mut scope = self;

@@ -117,7 +117,7 @@ pub struct Rendered {
     /// What origins refer to.
     pub heap: Heap,
     /// The parsed templates: freed with the rest, so that a command that ends can leave all of it to the system.
-    _templates: Arc<Scope>,
+    pub(crate) templates: Arc<Scope>,
     /// What origins point into, and what else explains a render; nothing without origins.
     pub told: Option<Box<Told>>,
 }
@@ -129,6 +129,8 @@ pub struct Told {
     pub sources: Vec<Source>,
     /// The values that the charts have by themselves.
     pub defaults: MapId,
+    /// The values that the chart is rendered with; what there was of them where it did not come to that.
+    pub values: MapId,
     /// Charts that do not take part.
     pub disabled: Vec<Disabled>,
 }
@@ -238,37 +240,65 @@ fn rendered(chart: &Chart, options: &Options<'_>, host: &mut dyn Host, warnings:
         Some(prepared) => prepared.heap(),
         None => Heap::new(options.trace.is_some(), options.limits.heap_bytes),
     };
-    let values = given(&mut heap, &naming, options)?;
-    installable(chart)?;
-    is_release_name(options.release)?;
-    let mut part = Part::new(&mut heap, chart, &naming)?;
-    part.settle(&mut heap, values).map_err(|error| format!("chart dependencies processing failed: {error}"))?;
-    let known = &options.capabilities;
-    let wanted = &part.metadata.kube_version;
-    let values = layered(&mut heap, &part, values, Nulls::Erase, warnings)?;
-    checked(&heap, &part, values, options, warnings)?;
-    if !wanted.is_empty() && !is_compatible(wanted, &known.normalized) {
-        let version = &known.kube_version;
-        let message = format!("chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {version}");
-        return Err(Error { written: Some(Vec::new()), ..message.into() }.into());
-    }
-    let defaults = if heap.origins.tracing() {
-        let none = heap.map(&MAP);
-        layered(&mut heap, &part, none, Nulls::Erase, &mut Vec::new())?
-    } else {
-        values
+    let none = heap.map(&MAP);
+    let mut layers = Settled { values: none, defaults: none };
+    let mut disabled = Vec::new();
+    let settled = settled(&mut heap, chart, &mut layers, &naming, options, warnings);
+    let Settled { values, defaults } = layers;
+    let mut result = match settled {
+        Ok(part) => {
+            part.each(&mut |part| disabled.extend(part.disabled.iter().cloned()));
+            write(heap, &part, values, &naming, options, host).and_then(|written| finished(&part, written))
+        }
+        Err(error) => {
+            let none = Arc::new(Scope::new(heap.sym(b"gotpl")));
+            let rendered = Some(Rendered::unsorted(Vec::new(), heap, none));
+            Err(Box::new(Failed { error, cause: Cause::Given, rendered }))
+        }
     };
-    let mut result = write(heap, &part, values, &naming, options, host).and_then(|written| finished(&part, written));
     let rendered = match &mut result {
         Ok(rendered) => Some(rendered),
         Err(failed) => failed.rendered.as_mut(),
     };
     if let (Some(rendered), Some(_)) = (rendered, options.trace) {
-        let mut disabled = Vec::new();
-        part.each(&mut |part| disabled.extend(part.disabled.iter().cloned()));
-        rendered.told = Some(Box::new(Told { sources: naming.into_sources(), defaults, disabled }));
+        rendered.told = Some(Box::new(Told { sources: naming.into_sources(), defaults, values, disabled }));
     }
     result
+}
+
+/// The values of a render, as far as they came.
+struct Settled {
+    values: MapId,
+    /// Those that the charts have by themselves; with origins only.
+    defaults: MapId,
+}
+
+/// Settles which charts take part and with which values.
+fn settled<'c>(
+    heap: &mut Heap,
+    chart: &'c Chart,
+    Settled { values, defaults }: &mut Settled,
+    naming: &Naming<'_>,
+    options: &Options<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Part<'c>, Error> {
+    *values = given(heap, naming, options)?;
+    installable(chart).inspect_err(|_| _ = Definition::read(chart, naming))?;
+    is_release_name(options.release)?;
+    let mut part = Part::new(heap, chart, naming)?;
+    part.settle(heap, *values).map_err(|error| format!("chart dependencies processing failed: {error}"))?;
+    if heap.origins.tracing() {
+        *defaults = layered(heap, &part, *defaults, Nulls::Erase, &mut Vec::new())?;
+    }
+    *values = layered(heap, &part, *values, Nulls::Erase, warnings)?;
+    checked(heap, &part, *values, options, warnings)?;
+    let (known, wanted) = (&options.capabilities, &part.metadata.kube_version);
+    if !wanted.is_empty() && !is_compatible(wanted, &known.normalized) {
+        let version = &known.kube_version;
+        let message = format!("chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {version}");
+        return Err(Error { written: Some(Vec::new()), ..message.into() });
+    }
+    Ok(part)
 }
 
 /// Sorts what the templates of a chart wrote.
@@ -309,7 +339,11 @@ pub(crate) enum Cause {
     Template(Box<plumb_gotemplate::RenderError>),
     /// What templates wrote is no YAML.
     Yaml,
-    /// Anything before that.
+    /// A template does not parse: in Go's words.
+    Unparsed(Option<FileId>, Vec<u8>),
+    /// Values, a schema or Chart.yaml.
+    Given,
+    /// Anything else before that.
     Other,
 }
 
@@ -328,7 +362,7 @@ impl From<Error> for Box<Failed> {
 impl Rendered {
     fn unsorted(outputs: Vec<Output>, heap: Heap, templates: Arc<Scope>) -> Self {
         let (crds, manifests, hooks, warnings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { crds, manifests, hooks, notes: String::new(), outputs, warnings, heap, _templates: templates, told: None }
+        Self { crds, manifests, hooks, notes: String::new(), outputs, warnings, heap, templates, told: None }
     }
 }
 
@@ -621,8 +655,11 @@ impl<'s, 'c> Set<'s, 'c> {
                 }
                 None => heap.share(&file.data),
             };
-            parse(&mut heap, functions, &mut scope, name, text, template.file)
-                .map_err(|message| Box::<Failed>::from(parse_error(&message)))?;
+            if let Err(message) = parse(&mut heap, functions, &mut scope, name, text, template.file) {
+                let rendered = Some(Rendered::unsorted(Vec::new(), heap, Arc::new(scope)));
+                let error = parse_error(&message);
+                return Err(Box::new(Failed { error, cause: Cause::Unparsed(template.file, message), rendered }));
+            }
         }
         let how = plumb_gotemplate::Options { missing_key: self.missing_key, lint: options.lint, limits: options.limits };
         let mut exec = Exec::new(heap, functions, host, how);

@@ -93,7 +93,8 @@ impl Exec<'_> {
         result.map_err(|failure| {
             frame.at = node;
             let name = self.heap.utf8(self.heap.name_str(name)).into_owned();
-            self.stop_call(frame, &name, failure)
+            let about = self.blamed(values.as_slice().iter().map(|value| value.value));
+            self.stop_call(frame, &name, failure).about(about)
         })
     }
 

@@ -219,7 +219,8 @@ impl Exec<'_> {
     fn no_field(&mut self, frame: &Frame<'_>, receiver: Ref, name: Sym) -> Result<Ref, Stop> {
         let name = String::from_utf8_lossy(self.heap.name(name)).into_owned();
         let ty = if receiver.is == Static::Boxed { "interface {}".to_owned() } else { self.heap.type_name(receiver.value) };
-        Err(self.stop_text(frame, format!("can't evaluate field {name} in type {ty}")))
+        let about = self.blamed([receiver.value]);
+        Err(self.stop_nil(frame, about, format!("can't evaluate field {name} in type {ty}")))
     }
 
     /// An entry of a map, or what a missing key gives.
@@ -335,7 +336,8 @@ impl Exec<'_> {
             Ok(value) => value,
             Err(failure) => {
                 frame.at = node;
-                return Err(self.stop_call(frame, function.name, failure));
+                let about = self.blamed(values.iter().copied());
+                return Err(self.stop_call(frame, function.name, failure).about(about));
             }
         };
         Ok(match function.trace {

@@ -9,6 +9,7 @@ use crate::origin::{CtlId, O};
 use crate::set::Scope;
 use crate::text::Str;
 use crate::tree::{Arg, Node, Pos};
+use crate::value::Value;
 
 /// Where in which template something failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +69,17 @@ impl Stop {
         }
     }
 
+    /// Notes which values the failure is about, where that is not known better.
+    pub(crate) fn about(self, value: O) -> Self {
+        match self {
+            Self::Error(mut error) if error.value == O::NONE => {
+                error.value = value;
+                Self::Error(error)
+            }
+            other => other,
+        }
+    }
+
     /// Notes a template on the way out of a `{{template}}`: Go's text does not show it, people need it.
     pub(crate) fn through<'t>(self, exec: &Exec<'_>, frame: &mut Frame<'t>, node: At<'t>) -> Self {
         match self {
@@ -103,13 +115,23 @@ impl Exec<'_> {
 
     /// The same, for a value that is missing or wrong.
     pub(crate) fn stop_nil(&self, frame: &Frame<'_>, value: O, message: impl Into<Vec<u8>>) -> Stop {
-        match self.stop(frame, Failure::new(message)) {
-            Stop::Error(mut error) => {
-                error.value = value;
-                Stop::Error(error)
-            }
-            other => other,
+        self.stop_text(frame, message).about(value)
+    }
+
+    /// Returns what values are made of that a failure is about: of a map or list what it is itself, not what is in it.
+    pub(crate) fn blamed(&mut self, values: impl IntoIterator<Item = Value>) -> O {
+        let mut all = O::NONE;
+        if !self.heap.origins.tracing() {
+            return all;
         }
+        for value in values {
+            let of = match value {
+                Value::Str(..) | Value::Bytes(..) => self.heap.origin(value),
+                other => other.origin(),
+            };
+            all = self.heap.origins.join(all, of);
+        }
+        all
     }
 
     /// Ends at the frame's node.

@@ -163,7 +163,8 @@ impl Exec<'_> {
             Err(message) => {
                 frame.at = node;
                 let message = [format!("cannot parse template {}: ", quoted(self)).as_bytes(), &message].concat();
-                return Err(self.stop_call(frame, "tpl", Failure::new(message)));
+                let about = self.blamed([Value::Str(own, text)]);
+                return Err(self.stop_call(frame, "tpl", Failure::new(message)).about(about));
             }
         };
         let site = self.at_place(frame, node);
@@ -230,13 +231,7 @@ impl Exec<'_> {
         frame.at = node;
         let origin = self.heap.origin(value);
         let text = self.text_of(warning);
-        match self.stop_call(frame, "required", asked(&text)) {
-            Stop::Error(mut error) => {
-                error.value = origin;
-                Err(Stop::Error(error))
-            }
-            other => Err(other),
-        }
+        Err(self.stop_call(frame, "required", asked(&text)).about(origin))
     }
 }
 

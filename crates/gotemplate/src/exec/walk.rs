@@ -223,7 +223,8 @@ impl Exec<'_> {
             Value::Nil(_) => {}
             _ => {
                 let shown = self.shown(over);
-                return Err(self.stop_text(frame, format!("range can't iterate over {shown}")));
+                let about = self.blamed([over.value]);
+                return Err(self.stop_nil(frame, about, format!("range can't iterate over {shown}")));
             }
         }
         Ok(())

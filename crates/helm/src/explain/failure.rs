@@ -1,23 +1,17 @@
-//! Owns what is said of a chart that did not come to anything: the place in the template and how it got there, the value that was missing or wrong
-//! and who set it, and for text that is no YAML the lines around the fault, the template that wrote them, and a guess where it can be tried out.
+//! Owns what is said of a chart that did not come to anything: which part of it is at fault, and for a template that failed the place and how it got
+//! there, the value that was missing or wrong and who set it.
 
-use plumb_gotemplate::{Branch, Host, RenderError, Seg, Traced};
+use plumb_gotemplate::{Branch, CtlId, FailureKind, Host, RenderError};
 use plumb_world::{Diagnostic, Span};
-use plumb_yaml::{ByteSpan, parse};
 
 use super::Explained;
+use super::near::nearest;
 use super::reason::Setting;
 use crate::chart::Chart;
-use crate::manifest::documents;
-use crate::render::{Cause, Options, Output, try_render};
-use crate::sources::Layer;
+use crate::render::{Cause, Options, try_render};
 
-/// Lines that are shown before and after a fault in what was rendered.
-const AROUND: usize = 2;
-/// The deepest indentation that a guess tries.
-const MAX_INDENT: usize = 40;
-/// The largest document that guesses are tried on, in bytes: each reads it once.
-const MAX_TRIED_BYTES: usize = 256 << 10;
+/// What a chart is given, by its names in a template.
+const ROOTS: [&str; 7] = ["Values", "Release", "Chart", "Capabilities", "Files", "Template", "Subcharts"];
 
 /// Returns what is wrong with a chart that does not render, found out by rendering it with origins; nothing for one that does. Files are named by
 /// `options.trace`.
@@ -32,6 +26,8 @@ pub fn diagnose(chart: &Chart, options: &Options<'_>, host: &mut dyn Host) -> Ve
     match failed.cause {
         Cause::Template(error) => vec![explained.of_template(&error)],
         Cause::Yaml => explained.of_yaml().unwrap_or_else(|| vec![Diagnostic::error("helm-yaml", message)]),
+        Cause::Unparsed(file, told) => vec![explained.of_unparsed(file, &told)],
+        Cause::Given => explained.of_given(&failed.error),
         Cause::Other => vec![Diagnostic::error("helm-chart", message)],
     }
 }
@@ -39,24 +35,83 @@ pub fn diagnose(chart: &Chart, options: &Options<'_>, host: &mut dyn Host) -> Ve
 impl Explained {
     fn of_template(&self, error: &RenderError) -> Diagnostic {
         let cause = String::from_utf8_lossy(&error.cause).replace("HELM_ERR_START", "").replace("HELM_ERR_END", "");
-        let mut diagnostic = Diagnostic::error("helm-template", cause.trim().to_owned());
+        let cause = cause.trim();
+        let mut diagnostic = Diagnostic::error("helm-template", cause.to_owned());
         for (nth, site) in error.sites.iter().enumerate() {
             let Some(span) = site.span else { continue };
-            let whole = Span { end: span.start.saturating_add(u32::try_from(site.node.len()).unwrap_or(0)), ..span };
-            // Go names the field that has nothing in it, and prints all of the way there.
-            let span = if self.text(whole) == site.node { whole } else { self.name_from(span) };
+            let span = self.node(span, &site.node);
             let text = if nth == 0 { String::new() } else { format!("called here, in `{}`", site.template) };
-            diagnostic = diagnostic.at(span, text);
+            // A template that calls itself is called at the same place again and again.
+            if diagnostic.labels.iter().all(|label| label.span != span || label.text != text) {
+                diagnostic = diagnostic.at(span, text);
+            }
+        }
+        if let Some(hint) = self.wrong_dot(error, cause) {
+            return diagnostic.hint(hint);
+        }
+        if let Some(hint) = self.no_template(cause) {
+            diagnostic = diagnostic.hint(hint);
         }
         let mut values = Vec::new();
         self.settings(error.value, true, &mut values);
-        for setting in &values {
-            diagnostic = diagnostic.hint(self.told_setting(setting));
-            if let Some(place) = setting.place {
-                diagnostic = diagnostic.at(place, "the value is set here");
+        if values.is_empty() && error.kind == FailureKind::Asked {
+            // A chart that refuses does so for what it stands under.
+            if let Some(condition) = self.around(error.ctl).find(|condition| !condition.values.is_empty()) {
+                let end = condition.site.start.saturating_add(u32::try_from(condition.text.len()).unwrap_or(0));
+                let site = Span { end, ..condition.site };
+                diagnostic = diagnostic.at(site, format!("this `{}` led here", condition.word));
+                values = condition.values;
             }
         }
-        diagnostic
+        for setting in &values {
+            diagnostic = self.hinted(diagnostic, setting);
+        }
+        // What no file of values says anything of: a map that was made, or what a chart is told.
+        let missing = error.sites.first().filter(|_| values.is_empty()).and_then(|site| {
+            let (_, next) = cause.split_once("nil pointer evaluating interface {}.")?;
+            site.node.strip_suffix(next)?.strip_suffix('.')
+        });
+        match missing {
+            Some(missing) => diagnostic.hint(format!("There is nothing at `{missing}`.")),
+            None => diagnostic,
+        }
+    }
+
+    /// Adds what there is to say of a value.
+    pub(super) fn hinted(&self, diagnostic: Diagnostic, setting: &Setting) -> Diagnostic {
+        let diagnostic = diagnostic.hint(self.told_setting(setting));
+        match setting.place {
+            Some(place) => diagnostic.at(place, "the value is set here"),
+            None => match setting.overridden.first() {
+                Some(by) => diagnostic.at(*by, "the value is taken away here"),
+                None => diagnostic,
+            },
+        }
+    }
+
+    /// Returns the blocks around a place, from the inside out.
+    fn around(&self, ctl: CtlId) -> impl Iterator<Item = super::Condition> + '_ {
+        let mut next = ctl;
+        std::iter::from_fn(move || {
+            let known = self.rendered.heap.origins.ctl(next)?;
+            let here = std::mem::replace(&mut next, known.up);
+            Some(self.condition(here))
+        })
+        .flatten()
+    }
+
+    /// Returns where a node that is printed like this is written: Go names a place inside of it, that of the field that has nothing in it.
+    fn node(&self, span: Span, node: &str) -> Span {
+        let at = span.start as usize;
+        let Some(data) = self.source(span).map(|source| &source.data[..]) else { return span };
+        let from = at.saturating_sub(node.len());
+        let window = data.get(from..data.len().min(at + node.len())).unwrap_or_default();
+        let found =
+            memchr::memmem::find_iter(window, node).map(|found| from + found).find(|start| (*start..start + node.len()).contains(&at));
+        match found.and_then(|start| Some((u32::try_from(start).ok()?, u32::try_from(start + node.len()).ok()?))) {
+            Some((start, end)) => Span { start, end, ..span },
+            None => self.name_from(span),
+        }
     }
 
     /// Returns the names with dots that begin at a place.
@@ -66,12 +121,63 @@ impl Explained {
         Span { end: place.start.saturating_add(u32::try_from(len).unwrap_or(0)), ..place }
     }
 
+    /// Returns what to write where everything that a chart is given was expected, and the dot is something else.
+    fn wrong_dot(&self, error: &RenderError, cause: &str) -> Option<String> {
+        let site = error.sites.first()?;
+        let path = site.node.strip_prefix('$').unwrap_or(&site.node).strip_prefix('.')?;
+        let mut names = path.split('.');
+        let root = names.next().filter(|name| ROOTS.contains(name))?;
+        let no_field = cause.starts_with(&format!("can't evaluate field {root} in type"));
+        let no_map = names.next().is_some_and(|next| cause == format!("nil pointer evaluating interface {{}}.{next}"));
+        if !no_field && !no_map {
+            return None;
+        }
+        let changed = self.around(self.own_block(error)).find(|block| block.held && matches!(block.word, "with" | "else with" | "range"));
+        match changed {
+            Some(block) if !site.node.starts_with('$') => {
+                let kind = if block.word == "range" { "one of its items" } else { "its value" };
+                let (word, text) = (block.word, block.text);
+                Some(format!("Inside of `{word} {text}` the dot is {kind}: `$.{path}` is what everything has, wherever the dot is."))
+            }
+            _ if error.sites.len() > 1 => {
+                let (template, call) = (&site.template, &error.sites[1].node);
+                Some(format!(
+                    "`{template}` wants all that a chart is given as its dot, `.{root}` among it; `{call}` gives it something else. Give it `$`."
+                ))
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the innermost block, unless a template is called between it and the place.
+    fn own_block(&self, error: &RenderError) -> CtlId {
+        match self.rendered.heap.origins.ctl(error.ctl) {
+            Some(known) if matches!(known.taken, Branch::Then | Branch::Else) => error.ctl,
+            _ => CtlId(0),
+        }
+    }
+
+    /// Returns which template may have been meant by one that is not there.
+    fn no_template(&self, cause: &str) -> Option<String> {
+        let (_, rest) = cause.split_once("no template \"")?;
+        let (name, _) = rest.split_once('"')?;
+        let chart = name.split('.').next().unwrap_or(name);
+        if let Some(disabled) = self.told.disabled.iter().find(|disabled| disabled.path.rsplit('.').next() == Some(chart)) {
+            return Some(format!("The chart `{}` does not take part: `{}` decides that.", disabled.path, disabled.condition));
+        }
+        let heap = &self.rendered.heap;
+        let known: Vec<String> =
+            self.rendered.templates.names().map(|known| String::from_utf8_lossy(heap.name(known)).into_owned()).collect();
+        nearest(name, known.iter().map(String::as_str)).map(|meant| format!("There is no template `{name}`; there is `{meant}`."))
+    }
+
     fn told_setting(&self, setting: &Setting) -> String {
         let over: Vec<String> = setting.overridden.iter().map(|place| self.place(*place)).collect();
         match setting.place {
             Some(place) if over.is_empty() => format!("`{}` is set at {}.", setting.key, self.place(place)),
             Some(place) => format!("`{}` is set at {}, over {}.", setting.key, self.place(place), over.join(", ")),
-            None if !over.is_empty() => format!("`{}` is taken away at {}.", setting.key, over.join(", ")),
+            None if over.len() > 1 => format!("`{}` is taken away at {}; it was set at {}.", setting.key, over[0], over[1..].join(", ")),
+            None if !over.is_empty() => format!("`{}` is taken away at {}.", setting.key, over[0]),
             None => match self.meant_for(&setting.key) {
                 Some(meant) => format!("Nobody sets `{}`; there is `{meant}`.", setting.key),
                 None => format!("Nobody sets `{}`: give it with `--set {}=…` or in a file of values.", setting.key, setting.key),
@@ -79,216 +185,9 @@ impl Explained {
         }
     }
 
-    fn place(&self, place: Span) -> String {
+    pub(super) fn place(&self, place: Span) -> String {
         let position = self.position(place);
         let file = self.source(place).map_or("?", |source| source.name.as_str());
         format!("{file}:{}:{}", position.line, position.column)
-    }
-
-    /// What is wrong with the first document that is no YAML.
-    fn of_yaml(&self) -> Option<Vec<Diagnostic>> {
-        for output in &self.rendered.outputs {
-            let text = String::from_utf8_lossy(&output.text.bytes).into_owned();
-            for range in documents(&text) {
-                let stream = parse(text[range.clone()].as_bytes(), &plumb_yaml::Options::default());
-                if let Some(Err(errors)) = stream.documents().next() {
-                    return errors.first().map(|error| {
-                        let fault = Fault::new(&text, range, error.span);
-                        vec![self.of_document(output, &fault, &error.message)]
-                    });
-                }
-            }
-        }
-        None
-    }
-
-    fn of_document(&self, output: &Output, fault: &Fault<'_>, message: &str) -> Diagnostic {
-        let message = format!("{} comes to text that is no YAML: {message}", output.source);
-        let mut diagnostic = Diagnostic::error("helm-yaml", message);
-        let writers = self.writers(&output.text, fault.line_range(fault.line));
-        for (nth, place) in writers.iter().enumerate() {
-            diagnostic = diagnostic.at(*place, if nth == 0 { "this wrote the line" } else { "called here" });
-        }
-        diagnostic = diagnostic.hint(format!("What was rendered:\n{}", fault.excerpt()));
-        match self.guess(output, fault) {
-            Some(guess) => diagnostic.hint(guess),
-            None => diagnostic,
-        }
-    }
-
-    /// Returns the places of templates that wrote a line, the innermost first.
-    fn writers(&self, text: &Traced, line: std::ops::Range<usize>) -> Vec<Span> {
-        let origins = &self.rendered.heap.origins;
-        let is_template = |place: &Span| self.source(*place).is_some_and(|source| source.layer == Layer::Template);
-        let first = line.clone().find(|at| !text.bytes.get(*at).is_none_or(u8::is_ascii_whitespace)).unwrap_or(line.start);
-        let Some(seg) = text.under(first..line.end.max(first + 1)).next() else { return Vec::new() };
-        let mut places: Vec<Span> =
-            origins.place(seg).filter(is_template).map(|place| Span { end: place.start + 1, ..place }).into_iter().collect();
-        let mut ctl = seg.ctl;
-        while let Some(known) = origins.ctl(ctl) {
-            if matches!(known.taken, Branch::Call | Branch::Emit) && is_template(&known.site) {
-                places.push(known.site);
-            }
-            ctl = known.up;
-        }
-        places
-    }
-
-    /// Returns what would make the document YAML, where that was tried and does.
-    fn guess(&self, output: &Output, fault: &Fault<'_>) -> Option<String> {
-        if fault.document().len() > MAX_TRIED_BYTES {
-            return None;
-        }
-        let lines = [Some(fault.line), fault.line.checked_sub(1)];
-        if let Some(line) = lines.iter().flatten().find(|line| fault.text_of(**line).contains('\t'))
-            && fault.reads_with(*line, &fault.text_of(*line).replace('\t', "  "))
-        {
-            return Some("There is a tab in what was rendered; YAML is indented with spaces.".to_owned());
-        }
-        for line in lines.into_iter().flatten() {
-            if let Some(guess) = self.guess_quotes(output, fault, line) {
-                return Some(guess);
-            }
-        }
-        lines.into_iter().flatten().find_map(|line| self.guess_indentation(output, fault, line))
-    }
-
-    /// A value that is written without quotes and is no plain text.
-    fn guess_quotes(&self, output: &Output, fault: &Fault<'_>, line: usize) -> Option<String> {
-        let text = fault.text_of(line);
-        let colon = text.find(": ")? + 2;
-        let value = text.get(colon..)?.trim_end();
-        if value.is_empty() || value.starts_with(['"', '\'', '|', '>']) {
-            return None;
-        }
-        let range = fault.line_range(line);
-        let action = self.action(&output.text, range.start + colon..range.start + colon + value.len())?;
-        let quoted = format!("{}{}", &text[..colon], serde_json::Value::from(value));
-        let place = self.place(action);
-        fault
-            .reads_with(line, &quoted)
-            .then(|| format!("`quote` would make it a text: `{{{{ {} | quote }}}}` at {place}.", self.action_text(action)))
-    }
-
-    /// A block that stands too far left or right.
-    fn guess_indentation(&self, output: &Output, fault: &Fault<'_>, line: usize) -> Option<String> {
-        let range = fault.line_range(line);
-        let action = self.action(&output.text, range)?;
-        // All lines of the document that the action wrote, as far as they stand together.
-        let own = |line: usize| self.action(&output.text, fault.line_range(line)) == Some(action);
-        let first = (0..=line).rev().take_while(|line| own(*line)).last()?;
-        let count = fault.lines().count();
-        let last = (line..count).take_while(|line| own(*line)).last()?;
-        let indent = |line: usize| fault.text_of(line).len() - fault.text_of(line).trim_start().len();
-        let stands = indent(first);
-        let above = first.checked_sub(1)?;
-        let near = [indent(above) + 2, indent(above), indent(above) + 4];
-        let fits = |to: &usize| {
-            let moved = |nth: usize, text: &str| {
-                if !(first..=last).contains(&nth) || text.trim().is_empty() {
-                    return text.to_owned();
-                }
-                format!("{}{}", " ".repeat((indent(nth) + to).saturating_sub(stands)), text.trim_start())
-            };
-            *to != stands
-                && *to <= MAX_INDENT
-                && fault.reads(&fault.lines().enumerate().map(|(nth, text)| moved(nth, text)).collect::<Vec<_>>())
-        };
-        let to = near.into_iter().find(fits)?;
-        let written = self.action_text(action);
-        let word = ["nindent", "indent"].into_iter().find(|word| written.contains(word)).unwrap_or("nindent");
-        Some(format!(
-            "`{word} {to}` would line up: `{}` at {} writes its lines at column {}.",
-            written.trim(),
-            self.place(action),
-            stands + 1
-        ))
-    }
-
-    /// Returns what stands in an action from a place on.
-    fn action_text(&self, action: Span) -> String {
-        let data = self.source(action).map_or(&[][..], |source| &source.data);
-        let rest = String::from_utf8_lossy(data.get(action.start as usize..).unwrap_or_default()).into_owned();
-        rest.split("}}").next().unwrap_or_default().trim_end_matches('-').trim().to_owned()
-    }
-
-    /// Returns the outermost action that wrote a range, where it is one.
-    fn action(&self, text: &Traced, range: std::ops::Range<usize>) -> Option<Span> {
-        let origins = &self.rendered.heap.origins;
-        let blank = |seg: &Seg| text.bytes.get(seg.at as usize).is_none_or(u8::is_ascii_whitespace);
-        let outer = |seg: Seg| {
-            let mut ctl = seg.ctl;
-            let mut found = None;
-            while let Some(known) = origins.ctl(ctl) {
-                if matches!(known.taken, Branch::Call | Branch::Emit) {
-                    found = Some(known.site);
-                }
-                ctl = known.up;
-            }
-            found
-        };
-        let mut actions = text.under(range).filter(|seg| !blank(seg)).map(outer);
-        let first = actions.next()??;
-        actions.all(|action| action == Some(first)).then_some(first)
-    }
-}
-
-/// A document that is no YAML, and the line that says so.
-struct Fault<'t> {
-    text: &'t str,
-    range: std::ops::Range<usize>,
-    /// The line in the document, from 0.
-    line: usize,
-}
-
-impl<'t> Fault<'t> {
-    fn new(text: &'t str, range: std::ops::Range<usize>, at: ByteSpan) -> Self {
-        let document = &text[range.clone()];
-        let before = document.get(..(at.start as usize).min(document.len())).unwrap_or(document);
-        let line = before.matches('\n').count();
-        let blank = document.lines().skip(line).take_while(|line| line.trim().is_empty()).count();
-        Self { text, range, line: (line + blank).min(document.lines().count().saturating_sub(1)) }
-    }
-
-    fn document(&self) -> &'t str {
-        &self.text[self.range.clone()]
-    }
-
-    fn lines(&self) -> impl Iterator<Item = &'t str> {
-        self.document().lines()
-    }
-
-    fn text_of(&self, line: usize) -> &'t str {
-        self.lines().nth(line).unwrap_or_default()
-    }
-
-    /// The bytes of a line in the output.
-    fn line_range(&self, line: usize) -> std::ops::Range<usize> {
-        let start = self.range.start + self.document().split_inclusive('\n').take(line).map(str::len).sum::<usize>();
-        start..start + self.text_of(line).len()
-    }
-
-    /// The lines around the fault with their numbers in the output.
-    fn excerpt(&self) -> String {
-        let before = self.text[..self.range.start].matches('\n').count();
-        let from = self.line.saturating_sub(AROUND);
-        let shown = self.lines().enumerate().skip(from).take(self.line + AROUND + 1 - from);
-        let row = |(nth, text): (usize, &str)| {
-            let mark = if nth == self.line { '>' } else { ' ' };
-            format!("{mark} {:>4} | {text}", before + nth + 1)
-        };
-        shown.map(row).collect::<Vec<_>>().join("\n")
-    }
-
-    fn reads(&self, lines: &[String]) -> bool {
-        let text = lines.join("\n");
-        let stream = parse(text.as_bytes(), &plumb_yaml::Options::default());
-        stream.documents().next().is_some_and(|document| document.is_ok())
-    }
-
-    fn reads_with(&self, line: usize, instead: &str) -> bool {
-        let lines: Vec<String> =
-            self.lines().enumerate().map(|(nth, text)| if nth == line { instead.to_owned() } else { text.to_owned() }).collect();
-        self.reads(&lines)
     }
 }

@@ -6,9 +6,12 @@
 mod failure;
 mod fields;
 mod find;
+mod given;
 mod keys;
 mod near;
 mod reason;
+mod text;
+mod unparsed;
 mod unread;
 
 pub use failure::diagnose;
@@ -48,7 +51,7 @@ impl Explained {
         let told = rendered.told.take();
         let told = told.unwrap_or_else(|| {
             let defaults = rendered.heap.map(&plumb_gotemplate::MAP);
-            Box::new(Told { sources: Vec::new(), defaults, disabled: Vec::new() })
+            Box::new(Told { sources: Vec::new(), defaults, values: defaults, disabled: Vec::new() })
         });
         let (objects, steps) = fields::objects(&rendered);
         let keys = Keys::of(&told.sources);

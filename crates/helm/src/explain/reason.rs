@@ -176,7 +176,7 @@ impl Explained {
         steps
     }
 
-    fn condition(&self, ctl: CtlId) -> Option<Condition> {
+    pub(super) fn condition(&self, ctl: CtlId) -> Option<Condition> {
         let known = self.rendered.heap.origins.ctl(ctl)?;
         if !matches!(known.taken, Branch::Then | Branch::Else) {
             return None;

@@ -89,7 +89,8 @@ fn load(files: &BTreeMap<String, String>) -> Result<Chart, String> {
     Chart::load(files.collect()).map_err(|error| error.to_string())
 }
 
-fn rendered(case: &Recorded) -> Result<String, String> {
+/// Calls `run` with the chart that a case is about, and what its arguments say.
+pub(crate) fn asked<T>(case: &Recorded, run: impl FnOnce(&Chart, &Options<'_>) -> T) -> Result<T, String> {
     let arguments = Arguments::read(&case.arguments);
     let files = chart_files(case);
     let outside = |name: &str| files.get(&format!("@{name}")).map(|text| text.as_bytes().to_vec());
@@ -109,7 +110,12 @@ fn rendered(case: &Recorded) -> Result<String, String> {
     options.read_file = Some(&read_file);
     options.is_upgrade = arguments.is_upgrade;
     options.capabilities.api_versions.extend(arguments.api_versions);
-    let mut rendered = render(&chart, &options, &mut NoHost).map_err(|error| error.to_string())?;
+    Ok(run(&chart, &options))
+}
+
+fn rendered(case: &Recorded) -> Result<String, String> {
+    let arguments = Arguments::read(&case.arguments);
+    let mut rendered = asked(case, |chart, options| render(chart, options, &mut NoHost))?.map_err(|error| error.to_string())?;
     rendered.hooks.retain(|hook| !(arguments.no_hooks || arguments.skip_tests && hook.events.contains(&"test")));
     Ok(rendered.text(arguments.include_crds))
 }
