@@ -13,6 +13,7 @@ mod folder;
 mod hermetic;
 mod host;
 mod hostile;
+mod matrix;
 mod mistakes;
 mod mutation;
 mod random;

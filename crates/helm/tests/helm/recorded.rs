@@ -14,6 +14,7 @@ pub(crate) const FAMILIES: &[(&str, &str)] = &[
     ("dependencies", include_str!("recorded/dependencies.txt")),
     ("files", include_str!("recorded/files.txt")),
     ("manifests", include_str!("recorded/manifests.txt")),
+    ("matrix", include_str!("recorded/matrix.txt")),
     ("nulls", include_str!("recorded/nulls.txt")),
     ("numbers", include_str!("recorded/numbers.txt")),
     ("printf", include_str!("recorded/printf.txt")),
