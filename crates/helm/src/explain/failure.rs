@@ -13,6 +13,9 @@ use crate::render::{Cause, Options, try_render};
 /// What a chart is given, by its names in a template.
 const ROOTS: [&str; 7] = ["Values", "Release", "Chart", "Capabilities", "Files", "Template", "Subcharts"];
 
+/// Messages that say of a value what it is and not what is in it.
+const KEPT: [&str; 4] = ["nil pointer evaluating ", "can't evaluate field ", "wrong type for value; ", "incompatible types for comparison"];
+
 /// Returns what is wrong with a chart that does not render, found out by rendering it with origins; nothing for one that does. Files are named by
 /// `options.trace`.
 pub fn diagnose(chart: &Chart, options: &Options<'_>, host: &mut dyn Host) -> Vec<Diagnostic> {
@@ -27,7 +30,10 @@ pub fn diagnose(chart: &Chart, options: &Options<'_>, host: &mut dyn Host) -> Ve
         Cause::Template(error) => vec![explained.of_template(&error)],
         Cause::Yaml => explained.of_yaml().unwrap_or_else(|| vec![Diagnostic::error("helm-yaml", message)]),
         Cause::Unparsed(file, told) => vec![explained.of_unparsed(file, &told)],
-        Cause::Given => explained.of_given(&failed.error),
+        Cause::Given => {
+            let secret = |nth: usize| options.values.get(nth).is_some_and(|file| file.secret);
+            explained.of_given(&failed.error, &secret)
+        }
         Cause::Other => vec![Diagnostic::error("helm-chart", message)],
     }
 }
@@ -36,7 +42,10 @@ impl Explained {
     fn of_template(&self, error: &RenderError) -> Diagnostic {
         let cause = String::from_utf8_lossy(&error.cause).replace("HELM_ERR_START", "").replace("HELM_ERR_END", "");
         let cause = cause.trim();
-        let mut diagnostic = Diagnostic::error("helm-template", cause.to_owned());
+        // Most messages print the value that they are about.
+        let hidden = error.value.is_secret() && !KEPT.iter().any(|kept| cause.starts_with(kept));
+        let message = if hidden { "a value that is secret cannot be used like this" } else { cause };
+        let mut diagnostic = Diagnostic::error("helm-template", message);
         for (nth, site) in error.sites.iter().enumerate() {
             let Some(span) = site.span else { continue };
             let span = self.node(span, &site.node);

@@ -19,11 +19,12 @@ const SCHEMA: &str = "helm-schema";
 const CHART: &str = "helm-chart";
 
 impl Explained {
-    pub(super) fn of_given(&self, error: &Error) -> Vec<Diagnostic> {
+    /// `secret` says whether the file of values of a number is.
+    pub(super) fn of_given(&self, error: &Error, secret: &dyn Fn(usize) -> bool) -> Vec<Diagnostic> {
         if !error.refused.is_empty() {
             return error.refused.iter().flat_map(|refused| self.of_refused(refused)).collect();
         }
-        let unread: Vec<Diagnostic> = self.told.sources.iter().filter_map(of_source).collect();
+        let unread: Vec<Diagnostic> = self.told.sources.iter().filter_map(|source| of_source(source, secret)).collect();
         if !unread.is_empty() {
             return unread;
         }
@@ -148,7 +149,8 @@ impl Explained {
 }
 
 /// What is wrong with a file of values, or Chart.yaml, as YAML.
-fn of_source(source: &Source) -> Option<Diagnostic> {
+fn of_source(source: &Source, secret: &dyn Fn(usize) -> bool) -> Option<Diagnostic> {
+    let is_secret = matches!(source.layer, Layer::Values(nth) if secret(nth));
     if !matches!(source.layer, Layer::Values(_) | Layer::Chart(_) | Layer::Definition(_)) {
         return None;
     }
@@ -163,7 +165,8 @@ fn of_source(source: &Source) -> Option<Diagnostic> {
                 let diagnostic = Diagnostic::error(VALUES, message).at(Span { file: source.file, start, end }, "");
                 let text = String::from_utf8_lossy(&source.data);
                 let fault = Fault::new(&text, 0..text.len(), error.span);
-                let guess = [Some(fault.line), fault.line.checked_sub(1)].into_iter().flatten().find_map(|line| fault.guess_plain(line));
+                let lines = [Some(fault.line), fault.line.checked_sub(1)].into_iter().flatten().filter(|_| !is_secret);
+                let guess = lines.into_iter().find_map(|line| fault.guess_plain(line));
                 return Some(guess.into_iter().fold(diagnostic, Diagnostic::hint));
             }
             Ok(document) if !matches!(document.root().kind(), Kind::Map | Kind::Null) => {

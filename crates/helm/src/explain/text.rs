@@ -14,6 +14,8 @@ use crate::sources::Layer;
 const AROUND: usize = 2;
 /// The deepest indentation that a guess tries.
 const MAX_INDENT: usize = 40;
+/// What stands for a value that is secret.
+const HIDDEN: &str = "‹hidden›";
 /// Values of a line that are told of.
 const MAX_VALUES: usize = 3;
 /// The largest document that guesses are tried on, in bytes: each reads it once.
@@ -47,7 +49,7 @@ impl Explained {
         if let Some(joined) = self.joined(&output.text, fault) {
             diagnostic = diagnostic.at(joined, "this came onto the same line").hint("`{{-` and `-}}` take line ends away on their side.");
         }
-        diagnostic = diagnostic.hint(format!("What was rendered:\n{}", fault.excerpt()));
+        diagnostic = diagnostic.hint(format!("What was rendered:\n{}", excerpt(&output.text, fault)));
         let mut values = Vec::new();
         for seg in output.text.under(fault.line_range(fault.line)) {
             self.settings(seg.origin, true, &mut values);
@@ -99,8 +101,9 @@ impl Explained {
         }
         let lines = lines.into_iter().flatten();
         lines.clone().find_map(|line| self.guess_indentation(output, fault, line)).or_else(|| {
+            let is_secret = |line: usize| output.text.under(fault.line_range(line)).any(|seg| seg.origin.is_secret());
             let plain = |line| fault.guess_plain(line).map(|guess| (line, guess));
-            let (line, guess) = lines.clone().find_map(plain)?;
+            let (line, guess) = lines.clone().filter(|line| !is_secret(*line)).find_map(plain)?;
             let place = self.writers(&output.text, fault.line_range(line)).first().map(|place| self.place(*place))?;
             Some(format!("{guess} It is written at {place}."))
         })
@@ -249,6 +252,32 @@ impl Explained {
     }
 }
 
+/// Returns the lines around a fault with their numbers in the output, without what is secret of them.
+fn excerpt(text: &Traced, fault: &Fault<'_>) -> String {
+    let before = fault.text[..fault.range.start].matches('\n').count();
+    let from = fault.line.saturating_sub(AROUND);
+    let to = (fault.line + AROUND + 1).min(fault.lines().count());
+    let row = |line: usize| {
+        let mark = if line == fault.line { '>' } else { ' ' };
+        format!("{mark} {:>4} | {}", before + line + 1, shown(text, fault.line_range(line)))
+    };
+    (from..to).map(row).collect::<Vec<_>>().join("\n")
+}
+
+fn shown(text: &Traced, range: std::ops::Range<usize>) -> String {
+    let segs: Vec<Seg> = text.under(range.clone()).collect();
+    let ends = segs.iter().skip(1).map(|next| next.at as usize).chain([range.end]);
+    let mut out = Vec::new();
+    for (seg, end) in segs.iter().zip(ends) {
+        match seg.origin.is_secret() {
+            true if out.ends_with(HIDDEN.as_bytes()) => {}
+            true => out.extend_from_slice(HIDDEN.as_bytes()),
+            false => out.extend_from_slice(text.bytes.get(seg.at as usize..end).unwrap_or_default()),
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// Returns the segments under a range that have more than space in them.
 fn pieces(text: &Traced, range: std::ops::Range<usize>) -> Vec<Seg> {
     let segs: Vec<Seg> = text.under(range.clone()).collect();
@@ -291,18 +320,6 @@ impl<'t> Fault<'t> {
     fn line_range(&self, line: usize) -> std::ops::Range<usize> {
         let start = self.range.start + self.document().split_inclusive('\n').take(line).map(str::len).sum::<usize>();
         start..start + self.text_of(line).len()
-    }
-
-    /// The lines around the fault with their numbers in the output.
-    fn excerpt(&self) -> String {
-        let before = self.text[..self.range.start].matches('\n').count();
-        let from = self.line.saturating_sub(AROUND);
-        let shown = self.lines().enumerate().skip(from).take(self.line + AROUND + 1 - from);
-        let row = |(nth, text): (usize, &str)| {
-            let mark = if nth == self.line { '>' } else { ' ' };
-            format!("{mark} {:>4} | {text}", before + nth + 1)
-        };
-        shown.map(row).collect::<Vec<_>>().join("\n")
     }
 
     /// A tab that would have to be spaces.

@@ -19,7 +19,7 @@ mod violation;
 #[expect(clippy::disallowed_methods, clippy::print_stderr, reason = "tests read recorded cases from disk and count them")]
 mod tests;
 
-use plumb_gotemplate::{Heap, MapId, Value};
+use plumb_gotemplate::{Heap, MapId, O, Value};
 
 pub use violation::Violation;
 
@@ -77,7 +77,10 @@ fn each(heap: &Heap, part: &Part<'_>, values: MapId, at: &[String], verdict: &mu
     if let Some(file) = &part.chart.schema {
         match one(heap, &file.data, values, &mut verdict.warnings) {
             Ok(violations) if violations.is_empty() => {}
-            Ok(violations) => verdict.refused.push(refused(violations, None)),
+            Ok(mut violations) => {
+                violations.iter_mut().for_each(|violation| hide(heap, values, violation));
+                verdict.refused.push(refused(violations, None));
+            }
             Err(why) => verdict.refused.push(refused(Vec::new(), Some(why))),
         }
     }
@@ -94,6 +97,21 @@ fn each(heap: &Heap, part: &Part<'_>, values: MapId, at: &[String], verdict: &mu
             }
         }
     }
+}
+
+/// Takes the value out of what is said of one that is secret.
+fn hide(heap: &Heap, values: MapId, violation: &mut Violation) {
+    let below = |value: Option<Value>, name: &String| match value? {
+        Value::Map(_, map) => heap.get(map).get(heap.find_sym(name.as_bytes())?).map(|entry| entry.value),
+        Value::List(_, _, items) => heap.items(items).get(name.parse::<usize>().ok()?).copied(),
+        _ => None,
+    };
+    let value = violation.path.iter().fold(Some(Value::Map(O::NONE, values)), below);
+    let is_secret = value.is_some_and(|value| !matches!(value, Value::Map(..) | Value::List(..)) && value.origin().is_secret());
+    if is_secret && !violation.message.starts_with("got ") {
+        violation.message = "a value that is secret does not meet this".to_owned();
+    }
+    violation.causes.iter_mut().for_each(|cause| hide(heap, values, cause));
 }
 
 /// Checks values against one schema. The error says why the schema cannot be used.

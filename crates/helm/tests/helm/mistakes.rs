@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use plumb_helm::{File, Options, diagnose, render};
+use plumb_helm::{Chart, File, Options, ValuesFile, diagnose, render};
 use plumb_suite::{Answer, Recorded, UPDATE, answered, difference, recorded, updating};
 use plumb_world::{Diagnostic, FileId, Span};
 
@@ -71,6 +71,44 @@ fn said(case: &Recorded) -> String {
     let (error, diagnostics) = told.unwrap();
     let kept: String = error.trim_end().chars().take(MAX_HELM_CHARS).collect();
     format!("Error: {kept}\n{}", report(&diagnostics, &files.borrow()))
+}
+
+/// A value that is nowhere but in a file of values that is secret.
+const CANARY: &str = "canary-7f3a";
+
+#[test]
+fn what_is_said_of_secret_values_does_not_show_them() {
+    let value = |text: &str| format!("key: '{text}'\nlist: ['{text}']\n");
+    let (colon, template) = (value(&format!("{CANARY}: x")), value(&format!("{{{{ {CANARY}")));
+    let plain = value(CANARY);
+    let strict = format!("strict: {CANARY}\n");
+    let broken = format!("key: \"{CANARY}\n");
+    for (text, values) in [
+        ("a: b\nkey: {{ .Values.key }}\n", &colon),
+        ("a: b\nkey: \"{{ .Values.key }}\nx: y\n", &plain),
+        ("key: {{ tpl .Values.key . }}\n", &template),
+        ("{{ range .Values.key }}{{ end }}", &plain),
+        ("{{ index .Values.list .Values.key }}", &plain),
+        ("{{ semverCompare .Values.key \"1.0.0\" }}", &plain),
+        ("{{ regexMatch (printf \"[%s\" .Values.key) \"a\" }}{{ mustRegexMatch (printf \"[%s\" .Values.key) \"a\" }}", &plain),
+        ("a: b\n", &broken),
+        ("a: b\n", &strict),
+    ] {
+        let file = |name: &str, text: &str| File { name: name.to_owned(), data: text.as_bytes().into() };
+        let definition = file("Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n");
+        let schema = file("values.schema.json", r#"{"properties": {"strict": {"pattern": "^x"}}}"#);
+        let chart = Chart::load(vec![definition, schema, file("templates/a.yaml", text)]).unwrap();
+        let values = [ValuesFile { name: "secret".to_owned(), content: values.as_bytes().into(), secret: true }];
+        let names: RefCell<Vec<String>> = RefCell::default();
+        let named = |name: &str, _: &File| {
+            names.borrow_mut().push(name.to_owned());
+            u32::try_from(names.borrow().len()).ok().map(FileId)
+        };
+        let options = Options { release: "rel", values: &values, trace: Some(&named), ..Options::default() };
+        let told = diagnose(&chart, &options, &mut NoHost);
+        assert!(!told.is_empty(), "{text} renders");
+        assert!(!format!("{told:?}").contains(CANARY), "{text}: {told:#?}");
+    }
 }
 
 #[test]
