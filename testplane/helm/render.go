@@ -5,13 +5,13 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -150,20 +150,10 @@ func answered(asked question) (text string, err error) {
 	if err != nil {
 		return "", err
 	}
-	given := map[string]any{}
-	for _, file := range asked.Values {
-		more, err := loader.LoadValues(bytes.NewReader([]byte(file)))
-		if err != nil {
-			return "", err
-		}
-		given = loader.MergeMaps(given, more)
-	}
-	options := values.Options{Values: asked.Set}
-	over, err := options.MergeValues(getter.Providers{})
+	given, err := layered(asked)
 	if err != nil {
 		return "", err
 	}
-	given = loader.MergeMaps(given, over)
 	if asked.Template == "" {
 		return rendered(loaded, given, "")
 	}
@@ -176,4 +166,23 @@ func answered(asked question) (text string, err error) {
 		return "", err
 	}
 	return outputs[loaded.Name()+"/"+asked.Template], nil
+}
+
+// layered returns the values that a question gives, as the command reads them: arguments
+// are set into what the files came to.
+func layered(asked question) (map[string]any, error) {
+	folder, err := os.MkdirTemp("", "values")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(folder)
+	options := values.Options{Values: asked.Set}
+	for nth, file := range asked.Values {
+		path := filepath.Join(folder, fmt.Sprintf("%d.yaml", nth))
+		if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
+			return nil, err
+		}
+		options.ValueFiles = append(options.ValueFiles, path)
+	}
+	return options.MergeValues(getter.Providers{})
 }

@@ -159,6 +159,8 @@ impl<'c> Part<'c> {
         for wanted in &self.metadata.dependencies {
             for import in &wanted.import_values {
                 let Some(from) = table(heap, all, &format!("{}.{}", wanted.name, import.child)) else { continue };
+                // What has nothing in it is another map (`AsMap`): nulls that are noted in it are not seen by the chart it is from.
+                let from = if heap.get(from).is_empty() { heap.map(&MAP) } else { from };
                 let placed = at_path(heap, &import.parent, from);
                 under(heap, imported, placed, Nulls::Keep, &mut Log::new(&mut Vec::new()));
             }

@@ -211,6 +211,8 @@ struct Template {
     source: String,
     file: Option<FileId>,
     data: Value,
+    /// Its chart's values: of a type of their own to it, and plain to the charts around it.
+    values: MapId,
     base_path: String,
     /// What decides that its chart takes part.
     around: CtlId,
@@ -597,7 +599,7 @@ impl<'s, 'c> Set<'s, 'c> {
             }
             _ => up,
         };
-        let given = typed(heap, values);
+        let given = values.unwrap_or_else(|| heap.map(&MAP));
         let inner = heap.map(&MAP);
         for one in &part.inner {
             let below = values.and_then(|values| table(heap, values, &one.metadata.name));
@@ -623,7 +625,7 @@ impl<'s, 'c> Set<'s, 'c> {
             }
             let source = format!("{path}/{}", file.name);
             let id = self.naming.name(&format!("{}{}", part.chart.place, file.name), &file.data, Layer::Template);
-            let template = Template { source, file: id, data, base_path: format!("{path}/templates"), around };
+            let template = Template { source, file: id, data, values: given, base_path: format!("{path}/templates"), around };
             self.templates.push((template, file));
         }
         data
@@ -677,7 +679,10 @@ impl<'s, 'c> Set<'s, 'c> {
             let name = heap.sym(template.source.as_bytes());
             let mut out = Traced::default();
             exec.around = template.around;
-            if let Err(error) = exec.render(&scope, name, template.data, &mut out) {
+            exec.heap.get_mut(template.values).ty = &VALUES;
+            let done = exec.render(&scope, name, template.data, &mut out);
+            exec.heap.get_mut(template.values).ty = &MAP;
+            if let Err(error) = done {
                 let rendered = Some(Rendered::unsorted(outputs, exec.heap, scope));
                 return Err(Box::new(Failed { error: exec_error(&error), cause: Cause::Template(Box::new(error)), rendered }));
             }
@@ -686,17 +691,6 @@ impl<'s, 'c> Set<'s, 'c> {
         }
         outputs.sort_by(|one: &Output, other| one.source.cmp(&other.source));
         Ok(Written { outputs, heap: exec.heap, templates: scope })
-    }
-}
-
-/// The values of a chart under their Go type.
-fn typed(heap: &mut Heap, values: Option<MapId>) -> MapId {
-    match values {
-        Some(values) => {
-            heap.get_mut(values).ty = &VALUES;
-            values
-        }
-        None => heap.map(&VALUES),
     }
 }
 

@@ -200,6 +200,7 @@ fn layer<C: Layers>(heap: &mut Heap, chart: &C, out: MapId, nulls: Nulls, log: &
             Some(Value::Map(_, below)) => below,
             // Helm prints the value as a truth, whatever it is.
             Some(Value::Bool(_, truth)) => return Err(format!("type mismatch on {}: {truth}", inner.name())),
+            Some(Value::Nil(_)) => return Err(format!("type mismatch on {}: %!t(<nil>)", inner.name())),
             Some(other) => {
                 let word = heap.type_name(other);
                 return Err(format!("type mismatch on {}: %!t({word}={})", inner.name(), shown(heap, other)));

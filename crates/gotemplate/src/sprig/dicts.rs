@@ -283,5 +283,13 @@ fn copied(c: &mut Call<'_>, value: Value, depth: usize) -> Given {
     })
 }
 
-function!(DEEP_COPY, "deepCopy", [Any], , Exact, |c, a| copied(c, a[0], 0));
-function!(MUST_DEEP_COPY, "mustDeepCopy", [Any], , Exact, |c, a| copied(c, a[0], 0));
+/// What `copystructure` does: nothing is no value that it could ask for its type.
+fn deep_copy(c: &mut Call<'_>, value: Value) -> Result<Value, Failure> {
+    if value.is_nil() {
+        return Err(Failure::new("reflect: call of reflect.Value.Type on zero Value"));
+    }
+    copied(c, value, 0)
+}
+
+function!(DEEP_COPY, "deepCopy", [Any], , Exact, |c, a| deep_copy(c, a[0]));
+function!(MUST_DEEP_COPY, "mustDeepCopy", [Any], , Exact, |c, a| deep_copy(c, a[0]));

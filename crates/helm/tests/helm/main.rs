@@ -17,5 +17,6 @@ mod matrix;
 mod mistakes;
 mod mutation;
 mod random;
+mod random_charts;
 mod recorded;
 mod rules;

@@ -2,7 +2,7 @@
 //! program (`cargo xtask test --long` builds it), each comes to what Helm's own engine makes of it. `PLUMB_SEED` and `PLUMB_ROUNDS` say which and how many.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use plumb_gotemplate::Limits;
 use plumb_helm::{Chart, File, Options, render};
@@ -15,7 +15,7 @@ use crate::recorded::FAMILIES;
 const ROUNDS: usize = 400;
 /// Rounds with Helm beside.
 const LONG_ROUNDS: usize = 20_000;
-const LIMITS: Limits = Limits { depth: 200, include_depth: 200, output_bytes: 1 << 20, heap_bytes: 32 << 20, steps: 200_000 };
+pub(crate) const LIMITS: Limits = Limits { depth: 200, include_depth: 200, output_bytes: 1 << 20, heap_bytes: 32 << 20, steps: 200_000 };
 
 /// What differs from run to run, or in an order that Go leaves open; and `KubeVersion`, which Go prints by its method only where it is no copy.
 const LOOSE: &[&str] = &[
@@ -47,7 +47,8 @@ const LOOSE: &[&str] = &[
 /// What Helm has no limit for.
 const GREEDY: &[&str] = &["until", "seq", "repeat", "indent", "range", "wrap", "printf", "trunc", "chunk"];
 
-struct Random(u64);
+/// A source of numbers that gives the same ones for the same seed.
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -57,8 +58,17 @@ impl Random {
         self.0
     }
 
-    fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         (self.next() % end.max(1) as u64) as usize
+    }
+
+    pub(crate) fn one<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
+    }
+
+    /// Whether it is one of so many times.
+    pub(crate) fn once_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
     }
 
     fn pick<'p>(&mut self, from: &'p [String]) -> &'p str {
@@ -121,20 +131,25 @@ fn ours(case: &Recorded) -> Result<String, String> {
     Ok(output.map(|output| String::from_utf8_lossy(&output.text.bytes).into_owned()).unwrap_or_default())
 }
 
-struct Oracle(Child);
+/// Helm's own library, where it was built.
+pub(crate) struct Oracle {
+    child: Child,
+    answers: BufReader<ChildStdout>,
+}
 
 impl Oracle {
-    fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let program = std::env::var_os("PLUMB_HELM_ORACLE")?;
         let mut command = Command::new(program);
-        Some(Self(command.arg("charts").env("TZ", "UTC").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()))
+        let mut child = command.arg("charts").env("TZ", "UTC").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let answers = BufReader::new(child.stdout.take().unwrap());
+        Some(Self { child, answers })
     }
 
-    fn ask(&mut self, answers: &mut impl BufRead, case: &Recorded) -> Result<String, String> {
-        let question = json!({"files": chart_files(case), "template": "templates/a.yaml"});
-        writeln!(self.0.stdin.as_mut().unwrap(), "{question}").unwrap();
+    pub(crate) fn ask(&mut self, question: &Value) -> Result<String, String> {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{question}").unwrap();
         let mut line = String::new();
-        answers.read_line(&mut line).unwrap();
+        self.answers.read_line(&mut line).unwrap();
         let answer: Value = serde_json::from_str(&line).unwrap();
         answer["text"].as_str().map(str::to_owned).ok_or_else(|| answer["error"].as_str().unwrap().to_owned())
     }
@@ -142,9 +157,14 @@ impl Oracle {
 
 impl Drop for Oracle {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
+}
+
+/// Returns the number that a variable of the environment says.
+pub(crate) fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
 
 /// Why two answers may stand, if they may: Plumb has limits that Helm has not.
@@ -160,9 +180,7 @@ fn may_stand(helm: &Result<String, String>, ours: &Result<String, String>) -> bo
 
 #[test]
 fn random_templates_do_what_helm_does() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let mut oracle = Oracle::start();
-    let mut answers = oracle.as_mut().map(|oracle| BufReader::new(oracle.0.stdout.take().unwrap()));
     let rounds = number("PLUMB_ROUNDS").map_or(if oracle.is_some() { LONG_ROUNDS } else { ROUNDS }, |rounds| rounds as usize);
     let seed = number("PLUMB_SEED").unwrap_or(0x9e37_79b9_7f4a_7c15);
     eprintln!("PLUMB_SEED={seed} PLUMB_ROUNDS={rounds}, {}", if oracle.is_some() { "beside Helm" } else { "without Helm" });
@@ -175,12 +193,12 @@ fn random_templates_do_what_helm_does() {
         let mut case = cases[random.below(cases.len())].clone();
         case.name = mutated(&mut random, &case.name, &pool);
         let found = ours(&case);
-        let (Some(oracle), Some(answers)) = (&mut oracle, &mut answers) else { continue };
+        let Some(oracle) = &mut oracle else { continue };
         let has = |words: &[&str]| words.iter().any(|word| case.name.contains(word));
         if has(LOOSE) || has(GREEDY) && (case.name.contains(".Values") || !is_small(&case.name) || case.name.contains("1e")) {
             continue;
         }
-        let helm = oracle.ask(answers, &case);
+        let helm = oracle.ask(&json!({"files": chart_files(&case), "template": "templates/a.yaml"}));
         compared += 1;
         same_errors += usize::from(helm.is_err() && helm == found);
         if !may_stand(&helm, &found) {
