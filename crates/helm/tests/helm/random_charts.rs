@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::host::NoHost;
 use crate::random::{LIMITS, Oracle, Random, number};
 
-const ROUNDS: usize = 250;
+const ROUNDS: usize = 100;
 /// Rounds with Helm beside.
 const LONG_ROUNDS: usize = 6_000;
 
