@@ -56,7 +56,7 @@ pub fn parse(text: &[u8], options: &Options) -> Stream {
     if let Some(error) = too_long(text.len(), options) {
         return Stream::refused(Arc::from(""), error);
     }
-    Stream::read(Input::decode(text), options)
+    Stream::read(Input::decode(text), options, Arena::new(0))
 }
 
 fn too_long(bytes: usize, options: &Options) -> Option<Error> {
@@ -68,7 +68,24 @@ fn too_long(bytes: usize, options: &Options) -> Option<Error> {
 
 /// Reads all documents of a text without copying it.
 pub fn parse_str(text: Arc<str>, options: &Options) -> Stream {
-    Stream::read(Input::from_text(text), options)
+    Stream::read(Input::from_text(text), options, Arena::new(0))
+}
+
+/// Memory for texts that are read one after the other.
+#[derive(Default)]
+pub struct Memory(Option<Arena>);
+
+impl Memory {
+    /// Reads all documents of a text without copying it.
+    pub fn parse_str(&mut self, text: Arc<str>, options: &Options) -> Stream {
+        let arena = self.0.take().unwrap_or_else(|| Arena::new(0));
+        Stream::read(Input::from_text(text), options, arena)
+    }
+
+    /// Takes the memory of a text that nobody looks at any more.
+    pub fn take_back(&mut self, stream: Stream) {
+        self.0 = Some(stream.arena);
+    }
 }
 
 impl Stream {
@@ -76,12 +93,12 @@ impl Stream {
         Self { text, arena: Arena::new(0), records: vec![Record::failed(0, 0, vec![error])], lines: OnceLock::new() }
     }
 
-    fn read(input: Input, options: &Options) -> Self {
+    fn read(input: Input, options: &Options, memory: Arena) -> Self {
         // UTF-16 can grow by half.
         if let Some(error) = too_long(input.text.len(), options) {
             return Self::refused(input.text, error);
         }
-        let Read { arena, records } = read(&input, options);
+        let Read { arena, records } = read(&input, options, memory);
         Self { text: input.text, arena, records, lines: OnceLock::new() }
     }
 
