@@ -58,3 +58,23 @@ impl<T> IndexMut<usize> for Pile<T> {
         &mut self.blocks[at >> Self::BITS][at & (Self::BLOCK - 1)]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_keep_their_numbers() {
+        let mut pile = Pile::new();
+        assert_eq!(pile.len(), 0);
+        for number in 0..1000 {
+            pile.push(number);
+            assert_eq!(pile.len(), number + 1);
+        }
+        let mut copy = pile.clone();
+        copy.push(1000);
+        copy[256] = 7;
+        assert_eq!([pile[0], pile[255], pile[256], pile[999]], [0, 255, 256, 999]);
+        assert_eq!((copy[256], copy[1000], copy.len(), pile.len()), (7, 1000, 1001, 1000));
+    }
+}

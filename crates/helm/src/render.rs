@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use plumb_gotemplate::{
     Branch, Ctl, CtlId, Exec, Functions, Heap, Host, Limits, ListType, MAP, MapId, MapType, MissingKey, O, Origin, RenderError, Scope,
-    Traced, Tree, Value, Zero, without_no_value,
+    Traced, Value, Zero, without_no_value,
 };
 use plumb_world::{FileId, Span};
 use plumb_yaml::Memory;
@@ -19,7 +19,7 @@ use crate::files::{files, texts};
 use crate::manifest::{Hook, Manifest, Sorted, sorted, told_apart};
 use crate::metadata::Dependency;
 use crate::prepared::Prepared;
-use crate::ready::{Both, Ready, Schemas, Unparsed, ready};
+use crate::ready::{Both, Ready, Schemas, Trees, Unparsed, ready};
 use crate::schema::{self, Refused};
 use crate::sources::{Definition, Layer, Named, Naming, Source, at};
 use crate::strvals::{Form, ReadFile, argument};
@@ -208,6 +208,9 @@ impl From<String> for Error {
 
 /// What is told after an installation.
 const NOTES: &str = "NOTES.txt";
+
+/// Templates with less in them are rendered before a thread has begun.
+const WORTH_A_THREAD_BYTES: usize = 128 << 10;
 
 /// A template to execute.
 struct Template {
@@ -616,7 +619,7 @@ impl<'s, 'c> Set<'s, 'c> {
         let depth = |source: &str| source.matches('/').count();
         self.templates.sort_by(|(one, _), (other, _)| (depth(&other.source), &other.source).cmp(&(depth(&one.source), &one.source)));
         if let Some(parsed) = prepared.and_then(|prepared| self.parsed(prepared)) {
-            return Ready { templates: parsed, ..ready(heap, functions, &schemas, &[], options.both) };
+            return Ready { templates: parsed, ..ready(heap, functions, &schemas, &[], self.both(options)) };
         }
         let mut unparsed = Vec::with_capacity(self.templates.len());
         for (template, file) in &self.templates {
@@ -630,16 +633,22 @@ impl<'s, 'c> Set<'s, 'c> {
             };
             unparsed.push(Unparsed { source: &template.source, text, file: template.file });
         }
-        ready(heap, functions, &schemas, &unparsed, options.both)
+        ready(heap, functions, &schemas, &unparsed, self.both(options))
+    }
+
+    /// Returns what carries out two things at once, where there is enough to do for that.
+    fn both<'o>(&self, options: &Options<'o>) -> Option<&'o Both<'o>> {
+        let bytes: usize = self.templates.iter().map(|(_, file)| file.data.len()).sum();
+        options.both.filter(|_| bytes >= WORTH_A_THREAD_BYTES)
     }
 
     /// Returns the templates as they were parsed before, if all of them were.
-    fn parsed(&self, prepared: &Prepared) -> Option<Vec<Result<Vec<Arc<Tree>>, Vec<u8>>>> {
+    fn parsed(&self, prepared: &Prepared) -> Option<Vec<Trees>> {
         self.templates.iter().map(|(template, file)| Some(Ok(prepared.templates(&template.source, file)?.to_vec()))).collect()
     }
 
     /// Returns the set of templates by name; the first one that could not be parsed fails it.
-    pub(crate) fn scope(&self, heap: &mut Heap, templates: Vec<Result<Vec<Arc<Tree>>, Vec<u8>>>) -> Result<Scope, Box<Failed>> {
+    pub(crate) fn scope(&self, heap: &mut Heap, templates: Vec<Trees>) -> Result<Scope, Box<Failed>> {
         let mut scope = Scope::new(heap.sym(b"gotpl"));
         for trees in templates {
             let trees = trees.map_err(|message| parse_error(&message))?;
@@ -686,7 +695,7 @@ impl<'s, 'c> Set<'s, 'c> {
             let mut memory = Memory::default();
             here.extend(std::iter::from_fn(next).map(|output| sorted(&mut memory, output)));
         };
-        match options.both {
+        match self.both(options) {
             Some(both) => both(&mut work, &mut || {
                 let mut memory = Memory::default();
                 there.extend(std::iter::from_fn(next).map(|output| sorted(&mut memory, output)));

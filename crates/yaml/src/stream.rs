@@ -439,3 +439,33 @@ impl<'s> Iterator for Items<'s> {
         Some(item)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(stream: &Stream) -> Vec<String> {
+        let text = |document: Result<Document<'_>, &[Error]>| match document {
+            Ok(document) => {
+                let mut json = Vec::new();
+                crate::to_json(document.root(), &mut json).map_err(|error| error.to_string())?;
+                Ok(String::from_utf8_lossy(&json).into_owned())
+            }
+            Err(errors) => Err(errors[0].to_string()),
+        };
+        stream.documents().map(|document| text(document).unwrap_or_else(|error: String| error)).collect()
+    }
+
+    #[test]
+    fn nothing_of_a_text_is_left_in_memory() {
+        let mut memory = Memory::default();
+        let many: String = (0..2000).map(|key| format!("key{key}: &a{key} !!str \"\\t{key}\"\n")).collect();
+        for text in ["a: &x {b: 1}\nc: *x\n", &many, "a: *x\n", "c: !t 'd'\na: [1, \"\\n\"]\n---\nb: [", "", "key7: 1\nkey7: 2\n"] {
+            let stream = memory.parse_str(text.into(), &Options::default());
+            let fresh = parse(text.as_bytes(), &Options::default());
+            assert_eq!(json(&stream), json(&fresh));
+            assert_eq!(stream.sym("b"), fresh.sym("b"));
+            memory.take_back(stream);
+        }
+    }
+}

@@ -10,13 +10,16 @@ use crate::tree::{Arg, Branch, Node, Pipe, Source, Tree};
 use crate::value::Value;
 
 /// What the files come to that were parsed, each by the number it was given.
-pub type Numbered = Vec<(usize, Result<Vec<Arc<Tree>>, Vec<u8>>)>;
+pub type Numbered = Vec<(usize, Parsed<Arc<Tree>>)>;
+
+/// The trees of a file, or the parser's message.
+type Parsed<T> = Result<Vec<T>, Vec<u8>>;
 
 /// Files parsed beside a heap.
 #[derive(Debug)]
 pub struct Apart {
     heap: Heap,
-    files: Vec<(usize, Result<Vec<Tree>, Vec<u8>>)>,
+    files: Vec<(usize, Parsed<Tree>)>,
 }
 
 impl Apart {
@@ -36,11 +39,10 @@ impl Apart {
     /// Brings all of it into the heap that it was begun beside.
     pub fn into_heap(self, heap: &mut Heap) -> Numbered {
         let mut moving = Moving { syms: vec![None; self.heap.names()], from: self.heap, into: heap };
-        let moved = |trees: Vec<Tree>| {
+        let mut moved = |trees: Vec<Tree>| {
             let mut source = None;
             trees.into_iter().map(|tree| Arc::new(moving.tree(tree, &mut source))).collect()
         };
-        let mut moved = moved;
         self.files.into_iter().map(|(number, parsed)| (number, parsed.map(&mut moved))).collect()
     }
 }
