@@ -88,6 +88,7 @@ impl Run<'_> {
             limits: Limits::default(),
             prepared: None,
             trace: None,
+            both: None,
         };
         let mut host = Release { questions: &self.questions, name, calls: BTreeMap::new() };
         match plumb_helm::render(chart, &options, &mut host) {

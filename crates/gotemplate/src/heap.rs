@@ -8,7 +8,8 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use crate::func::Failure;
 use crate::object::{MapType, Object};
 use crate::origin::{CtlId, O, Origins};
-use crate::shared::Shared;
+use crate::pile::Pile;
+use crate::shared::{Held, Shared};
 use crate::text::{Seg, Str, Traced};
 use crate::value::{Items, ListType, MapId, ObjId, Value};
 
@@ -34,7 +35,7 @@ pub struct GoMap {
     pub ty: &'static MapType,
     entries: Vec<Entry>,
     /// Index by key, once there are many.
-    index: Option<HashMap<Sym, u32>>,
+    index: Option<Box<HashMap<Sym, u32>>>,
     sorted: bool,
     /// Keys that a layer set to nothing (`null`), and where: they explain absence.
     pub erased: Vec<(Sym, O)>,
@@ -104,9 +105,13 @@ impl GoMap {
 
     fn reindex(&mut self) {
         self.index = (self.entries.len() >= Self::INDEXED)
-            .then(|| self.entries.iter().enumerate().map(|(at, entry)| (entry.key, at as u32)).collect());
+            .then(|| Box::new(self.entries.iter().enumerate().map(|(at, entry)| (entry.key, at as u32)).collect()));
     }
 }
+
+/// Memory that a heap asks for at once, as it would be moved again and again when it grows: what is not written to costs nothing.
+const TEXT_BYTES: usize = 4 << 20;
+const LIST_ITEMS: usize = 1 << 16;
 
 /// The memory of one render.
 #[derive(Clone, Debug)]
@@ -115,7 +120,7 @@ pub struct Heap {
     /// Texts that are not copied here.
     shared: Shared,
     lists: Vec<Value>,
-    maps: Vec<GoMap>,
+    maps: Pile<GoMap>,
     /// About how many entries the maps were given.
     entries: usize,
     objects: Vec<Object>,
@@ -146,10 +151,10 @@ impl Heap {
     /// Returns an empty heap that may grow to about so many bytes.
     pub fn new(tracing: bool, limit_bytes: usize) -> Self {
         Self {
-            text: Traced::default(),
+            text: Traced { bytes: Vec::with_capacity(TEXT_BYTES.min(limit_bytes)), segs: Vec::new() },
             shared: Shared::default(),
-            lists: Vec::new(),
-            maps: Vec::new(),
+            lists: Vec::with_capacity(LIST_ITEMS),
+            maps: Pile::new(),
             entries: 0,
             objects: Vec::new(),
             names: Vec::new(),
@@ -159,6 +164,11 @@ impl Heap {
             here: Here::default(),
             limit: limit_bytes,
         }
+    }
+
+    /// Returns an empty heap in which the texts that this one shares have the same positions.
+    pub(crate) fn empty_beside(&self) -> Self {
+        Self { shared: self.shared.clone(), ..Self::new(false, self.limit) }
     }
 
     /// Returns about how many bytes are in use.
@@ -206,6 +216,11 @@ impl Heap {
         sym
     }
 
+    /// Returns how many names there are.
+    pub(crate) fn names(&self) -> usize {
+        self.names.len()
+    }
+
     /// Returns a name's text.
     pub fn name(&self, sym: Sym) -> &[u8] {
         self.bytes(self.names[sym.0 as usize])
@@ -221,6 +236,11 @@ impl Heap {
     /// Returns a text's bytes.
     pub fn bytes(&self, text: Str) -> &[u8] {
         bytes_of(&self.text, &self.shared, text)
+    }
+
+    /// Keeps a text's bytes while the heap changes: a shared text is not copied for it.
+    pub(crate) fn held(&self, text: Str) -> Held {
+        if Shared::has(text) { self.shared.held(text) } else { Held::Own(self.bytes(text).into()) }
     }
 
     /// Returns a text for people or for functions that take only UTF-8: what is none is replaced.
@@ -241,6 +261,11 @@ impl Heap {
             Some(shared) => shared,
             None => self.push(text, O::NONE),
         }
+    }
+
+    /// Returns whether a text is one that was not copied.
+    pub(crate) fn is_shared(&self, text: Str) -> bool {
+        Shared::has(text)
     }
 
     /// Returns a text of the heap's own buffer with the bytes of any text.

@@ -3,7 +3,9 @@
 
 use std::collections::HashSet;
 
-use hashbrown::HashMap;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use plumb_world::Span;
 
@@ -133,7 +135,9 @@ pub enum Origin {
 pub struct Origins {
     tracing: bool,
     list: Vec<Origin>,
-    memo: HashMap<Origin, O>,
+    /// Places in the list, by what is there.
+    memo: HashTable<u32>,
+    hasher: DefaultHashBuilder,
     ctls: Vec<Ctl>,
     /// Blocks not taken.
     pub(crate) holes: Vec<Hole>,
@@ -166,16 +170,19 @@ impl Origins {
         if !self.tracing {
             return if secret { O::SECRET } else { O::NONE };
         }
-        if let Some(known) = self.memo.get(&origin) {
-            return *known;
-        }
-        self.list.push(origin);
-        self.used.push(false);
-        // 2^31 origins are far above the limit on a render's memory.
-        let id = O(u32::try_from(self.list.len()).unwrap_or(u32::MAX >> 1));
-        let id = if secret { id.secret() } else { id };
-        self.memo.insert(origin, id);
-        id
+        let Self { list, memo, hasher, .. } = self;
+        let hash = hasher.hash_one(origin);
+        let known = memo.find(hash, |at| list[*at as usize] == origin).copied();
+        let at = known.unwrap_or_else(|| {
+            // 2^31 origins are far above the limit on a render's memory.
+            let at = u32::try_from(list.len()).unwrap_or(u32::MAX >> 1);
+            list.push(origin);
+            memo.insert_unique(hash, at, |at| hasher.hash_one(list[*at as usize]));
+            self.used.push(false);
+            at
+        });
+        let id = O(at + 1);
+        if secret { id.secret() } else { id }
     }
 
     /// Returns the origin of what is made of both.
@@ -271,7 +278,9 @@ impl Origins {
 
     /// Returns whether anything came of what is written at a place.
     pub fn used_at(&self, place: Span) -> bool {
-        self.memo.get(&Origin::At(place)).is_some_and(|o| self.is_used(*o))
+        let origin = Origin::At(place);
+        let known = self.memo.find(self.hasher.hash_one(origin), |at| self.list[*at as usize] == origin);
+        known.is_some_and(|at| self.is_used(O(*at + 1)))
     }
 
     /// Returns whether anything came of the value.

@@ -1,5 +1,6 @@
 //! Owns texts that a heap only refers to: files of a chart, which a render reads and never changes. They lie behind all positions of the heap's own buffer.
 
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use crate::text::Str;
@@ -16,6 +17,23 @@ pub(crate) struct Shared {
     /// By page of positions: the text that its first position is in.
     pages: Vec<u32>,
     end: u32,
+}
+
+/// Bytes of a text that outlive a change of the heap.
+pub(crate) enum Held {
+    Own(Box<[u8]>),
+    Shared(Arc<[u8]>, Range<usize>),
+}
+
+impl Deref for Held {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Own(bytes) => bytes,
+            Self::Shared(text, range) => &text[range.clone()],
+        }
+    }
 }
 
 /// Positions are found by pages of two to this.
@@ -47,12 +65,26 @@ impl Shared {
         if text.len == 0 {
             return &[];
         }
+        let (nth, start) = self.place(text);
+        &self.texts[nth][start..start + text.len as usize]
+    }
+
+    /// Keeps a text's bytes.
+    pub(crate) fn held(&self, text: Str) -> Held {
+        if text.len == 0 {
+            return Held::Own(Box::default());
+        }
+        let (nth, start) = self.place(text);
+        Held::Shared(self.texts[nth].clone(), start..start + text.len as usize)
+    }
+
+    /// Returns which text a range is of, and where in it.
+    fn place(&self, text: Str) -> (usize, usize) {
         let position = text.at - FIRST;
         let mut nth = self.pages[(position >> PAGE) as usize] as usize;
         while self.starts.get(nth + 1).is_some_and(|next| *next <= position) {
             nth += 1;
         }
-        let start = (position - self.starts[nth]) as usize;
-        &self.texts[nth][start..start + text.len as usize]
+        (nth, (position - self.starts[nth]) as usize)
     }
 }

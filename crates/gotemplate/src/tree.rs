@@ -38,7 +38,7 @@ pub struct Source {
 pub(crate) type Pos = u32;
 
 /// Nodes in order.
-pub(crate) type List = Vec<Node>;
+pub(crate) type List = Box<[Node]>;
 
 /// A node.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub enum Node {
     /// `{{range}}`.
     Range(Box<Branch>),
     /// `{{template}}`, and what `{{block}}` leaves where it stands.
-    Template(Pos, Sym, Option<Pipe>),
+    Template(Pos, Sym, Option<Box<Pipe>>),
     /// `{{break}}`.
     Break(Pos),
     /// `{{continue}}`.
@@ -86,9 +86,9 @@ pub struct Pipe {
     /// `=` rather than `:=`.
     pub is_assign: bool,
     /// The variables set, with their `$`.
-    pub decl: Vec<Sym>,
+    pub decl: Box<[Sym]>,
     /// The commands.
-    pub cmds: Vec<Cmd>,
+    pub cmds: Box<[Cmd]>,
 }
 
 /// A command: a function, method, field or value with arguments.
@@ -99,8 +99,11 @@ pub struct Cmd {
     /// One past its last byte.
     pub end: Pos,
     /// The operands; never empty.
-    pub args: Vec<Arg>,
+    pub args: Box<[Arg]>,
 }
+
+// Most of what a render first touches is trees: their size is its page faults.
+const _: () = assert!(size_of::<Node>() <= 56 && size_of::<Arg>() <= 32);
 
 /// An operand.
 #[derive(Debug)]
@@ -110,15 +113,15 @@ pub enum Arg {
     /// `nil`
     Nil(Pos),
     /// `.a.b`
-    Field(Pos, Vec<Sym>),
+    Field(Pos, Box<[Sym]>),
     /// `$`, `$x`, `$x.a.b`: the variable with its `$`, and the fields.
-    Variable(Pos, Sym, Vec<Sym>),
+    Variable(Pos, Sym, Box<[Sym]>),
     /// A function.
     Function(Pos, Sym, Callee),
     /// `( pipeline )`
     Pipe(Box<Pipe>),
     /// `(…).a.b` and the like.
-    Chain(Pos, Box<Arg>, Vec<Sym>),
+    Chain(Pos, Box<Arg>, Box<[Sym]>),
     /// `true`, `false`
     Bool(Pos, bool),
     /// A number or character.

@@ -1,10 +1,12 @@
 //! Owns which charts take part in a render, under which names and with which values: aliases, tags, conditions, `import-values`
 //! (helm: pkg/chart/v2/util/dependencies.go).
 
+use std::sync::Arc;
+
 use plumb_go::semver::{Constraints, Version};
 use plumb_gotemplate::{Heap, MAP, MapId, O, Value};
 
-use crate::chart::Chart;
+use crate::chart::{Chart, File};
 use crate::metadata::{Dependency, Metadata};
 use crate::sources::{Definition, Layer, Naming, at};
 use crate::values::{Layers, Log, Nulls, at_path, copied, layered, read, scalar, table, under};
@@ -95,6 +97,18 @@ impl<'c> Part<'c> {
         self.inner.iter().for_each(|inner| inner.each(see));
     }
 
+    /// Returns the schemas that it and the charts in it bring, each once.
+    pub(crate) fn schemas(&self) -> Vec<&'c File> {
+        let mut schemas: Vec<&'c File> = Vec::new();
+        self.each(&mut |part| {
+            let Some(one) = &part.chart.schema else { return };
+            if !schemas.iter().any(|known| Arc::ptr_eq(&known.data, &one.data)) {
+                schemas.push(one);
+            }
+        });
+        schemas
+    }
+
     /// `processDependencyEnabled`.
     fn choose(&mut self, heap: &mut Heap, values: MapId, path: &str) -> Result<(), String> {
         if self.metadata.dependencies.is_empty() {
@@ -164,6 +178,10 @@ impl<'c> Part<'c> {
                 let placed = at_path(heap, &import.parent, from);
                 under(heap, imported, placed, Nulls::Keep, &mut Log::new(&mut Vec::new()));
             }
+        }
+        if heap.get(imported).is_empty() && !heap.origins.tracing() {
+            self.values = all;
+            return Ok(());
         }
         // What the parent has wins; it is copied, as what was imported may be part of it.
         let values = copied(heap, all);

@@ -76,9 +76,13 @@ fn rendered(folder: &std::path::Path) -> Result<BTreeMap<String, String>, String
     }
     set.add(&mut heap, &part, "", CtlId(0), values);
     let options = Options { lint: options["lintMode"] == true, ..Options::default() };
-    let written = set.execute(heap, &Functions::helm(), None, &options, &mut Nobody).map_err(|failed| failed.error.message)?;
+    let functions = Functions::helm();
+    let ready = set.ready(&mut heap, &functions, &part, None, &options);
+    let unsorted = |_: &str, _: &str, _: &mut plumb_yaml::Memory| Ok(Default::default());
+    let written = set.execute(heap, ready.templates, &functions, &unsorted, &options, &mut Nobody);
+    let written = written.map_err(|failed| failed.error.message)?;
     let text = |output: &crate::Output| String::from_utf8_lossy(&output.text.bytes).into_owned();
-    Ok(written.outputs.iter().map(|output| (output.source.clone(), text(output))).collect())
+    Ok(written.outputs.iter().map(|(output, _)| (output.source.clone(), text(output))).collect())
 }
 
 #[test]

@@ -30,6 +30,7 @@ mod metadata;
 )]
 mod own;
 mod prepared;
+mod ready;
 mod render;
 mod schema;
 mod show;
@@ -46,6 +47,7 @@ pub use ignore::Ignore;
 pub use manifest::{Hook, Manifest, documents};
 pub use metadata::{Dependency, Import, Maintainer, Metadata};
 pub use prepared::Prepared;
+pub use ready::Both;
 pub use render::{Error, MAX_RELEASE_NAME, Options, Output, Rendered, Told, ValuesFile, render};
 pub use schema::{Refused, Violation};
 pub use show::{Show, show};

@@ -2,8 +2,9 @@
 //! (helm: pkg/release/v1/util/manifest.go, manifest_sorter.go, kind_sorter.go).
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use plumb_yaml::{Kind, NodeRef, Options, parse};
+use plumb_yaml::{Kind, Memory, NodeRef, Options};
 
 use crate::metadata::{mismatch, scalar};
 
@@ -13,7 +14,7 @@ pub struct Manifest {
     /// Path of the template, beginning with the chart's name.
     pub source: String,
     /// The document, as it was written.
-    pub content: String,
+    pub content: Arc<str>,
     /// Where it is in what the template wrote, in bytes.
     pub range: Range<usize>,
     /// Its `kind`; empty without one.
@@ -78,24 +79,36 @@ const ORDER: &[&str] = &[
     "ValidatingWebhookConfiguration",
 ];
 
-/// Sorts the outputs of templates, which come in the order of their paths. The error is Helm's.
-pub(crate) fn sorted<'o>(outputs: impl IntoIterator<Item = (&'o str, &'o str)>) -> Result<(Vec<Manifest>, Vec<Hook>), String> {
+/// What documents come to: manifests and hooks, or Helm's error.
+pub(crate) type Sorted = Result<(Vec<Manifest>, Vec<Hook>), String>;
+
+/// Tells manifests from hooks in what a template wrote.
+pub(crate) fn told_apart(source: &str, output: &str, memory: &mut Memory) -> Sorted {
     let (mut manifests, mut hooks) = (Vec::new(), Vec::new());
-    for (source, output) in outputs {
-        for range in documents(output) {
-            sort_in(source, output, range, &mut manifests, &mut hooks)?;
-        }
+    for range in documents(output) {
+        sort_in(source, output, range, memory, &mut manifests, &mut hooks)?;
     }
-    manifests.sort_by(|one: &Manifest, other| place(&one.kind).cmp(&place(&other.kind)));
-    hooks.sort_by(|one: &Hook, other| place(&one.manifest.kind).cmp(&place(&other.manifest.kind)));
+    Ok((manifests, hooks))
+}
+
+/// Sorts what the outputs of templates have in them, which come in the order of their paths.
+pub(crate) fn sorted(outputs: impl IntoIterator<Item = Sorted>) -> Sorted {
+    let (mut manifests, mut hooks) = (Vec::new(), Vec::new());
+    for output in outputs {
+        let (some, others) = output?;
+        manifests.extend(some);
+        hooks.extend(others);
+    }
+    manifests.sort_by_cached_key(|manifest: &Manifest| place(&manifest.kind));
+    hooks.sort_by_cached_key(|hook: &Hook| place(&hook.manifest.kind));
     Ok((manifests, hooks))
 }
 
 /// Where a kind comes: those that Helm does not know last, by name.
-fn place(kind: &str) -> (usize, &str) {
+fn place(kind: &str) -> (usize, String) {
     match ORDER.iter().position(|known| *known == kind) {
-        Some(at) => (at, ""),
-        None => (ORDER.len(), kind),
+        Some(at) => (at, String::new()),
+        None => (ORDER.len(), kind.to_owned()),
     }
 }
 
@@ -103,14 +116,15 @@ fn place(kind: &str) -> (usize, &str) {
 pub fn documents(output: &str) -> Vec<Range<usize>> {
     let begin = output.len() - output.trim_start().len();
     let mut cuts: Vec<Range<usize>> = Vec::new();
-    let mut line = begin;
-    while line < output.len() {
+    let finder = memchr::memmem::Finder::new("\n---");
+    let mut next = Some(begin);
+    while let Some(line) = next {
         let rest = &output[line..];
         if let Some(after) = rest.strip_prefix("---") {
             let content = after.trim_start_matches([' ', '\t']);
             cuts.push(line..line + rest.len() - content.len());
         }
-        line = rest.find('\n').map_or(output.len(), |at| line + at + 1);
+        next = finder.find(rest.as_bytes()).map(|at| line + at + 1);
     }
     let starts = std::iter::once(begin).chain(cuts.iter().map(|cut| cut.end));
     let ends = cuts.iter().map(|cut| cut.start).chain([output.len()]);
@@ -121,20 +135,27 @@ pub fn documents(output: &str) -> Vec<Range<usize>> {
     trimmed.filter(|range| !output[range.clone()].trim().is_empty()).collect()
 }
 
-fn sort_in(source: &str, output: &str, range: Range<usize>, manifests: &mut Vec<Manifest>, hooks: &mut Vec<Hook>) -> Result<(), String> {
-    let content = &output[range.clone()];
-    let stream = parse(content.as_bytes(), &Options::default());
+fn sort_in(
+    source: &str,
+    output: &str,
+    range: Range<usize>,
+    memory: &mut Memory,
+    manifests: &mut Vec<Manifest>,
+    hooks: &mut Vec<Hook>,
+) -> Result<(), String> {
+    let content: Arc<str> = output[range.clone()].into();
+    let stream = memory.parse_str(content.clone(), &Options::default());
     let failed = |error: &str| format!("YAML parse error on {source}: {error}");
     let Some(document) = stream.documents().next() else {
-        manifests.push(Manifest { source: source.to_owned(), content: content.to_owned(), range, kind: String::new() });
+        manifests.push(Manifest { source: source.to_owned(), content, range, kind: String::new() });
         return Ok(());
     };
     let document = document.map_err(|errors| {
         failed(&format!("error converting YAML to JSON: {}", errors.first().map(ToString::to_string).unwrap_or_default()))
     })?;
-    let root = document.root();
-    let head = Head::read(root).map_err(|error| failed(&error))?;
-    let manifest = Manifest { source: source.to_owned(), content: content.to_owned(), range, kind: head.kind };
+    let head = Head::read(document.root()).map_err(|error| failed(&error))?;
+    memory.take_back(stream);
+    let manifest = Manifest { source: source.to_owned(), content, range, kind: head.kind };
     let annotation = |name: &str| head.annotations.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let Some(types) = annotation("helm.sh/hook") else {
         manifests.push(manifest);

@@ -7,7 +7,9 @@ use plumb_gotemplate::{Heap, Limits, MAP, MapId, O, Value};
 use serde_json::Value as Json;
 
 use crate::dependencies::Part;
-use crate::manifest::{documents, sorted};
+use plumb_yaml::Memory;
+
+use crate::manifest::{documents, sorted, told_apart};
 use crate::sources::Naming;
 use crate::strvals::{Form, from_json, set};
 use crate::values::{Log, Nulls, layered, under};
@@ -145,7 +147,8 @@ fn helms_order() {
     for (nth, case) in cases.iter().enumerate() {
         let files: Vec<(&str, &str)> =
             case["files"].as_object().unwrap().iter().map(|(path, text)| (path.as_str(), text.as_str().unwrap())).collect();
-        let found = sorted(files.into_iter().filter(|(path, _)| !path.rsplit('/').next().unwrap().starts_with('_')));
+        let own = files.into_iter().filter(|(path, _)| !path.rsplit('/').next().unwrap().starts_with('_'));
+        let found = sorted(own.map(|(path, text)| told_apart(path, text, &mut Memory::default())));
         let (manifests, hooks) = match found {
             Ok(found) => found,
             Err(error) => {

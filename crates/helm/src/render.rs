@@ -2,22 +2,24 @@
 //! (helm: pkg/engine/engine.go, pkg/action/install.go, pkg/action/action.go).
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use plumb_gotemplate::{
-    Branch, Ctl, CtlId, Exec, Functions, Heap, Host, Limits, ListType, MAP, MapId, MapType, MissingKey, O, Origin, Scope, Traced, Value,
-    Zero, parse, without_no_value,
+    Branch, Ctl, CtlId, Exec, Functions, Heap, Host, Limits, ListType, MAP, MapId, MapType, MissingKey, O, Origin, RenderError, Scope,
+    Traced, Value, Zero, without_no_value,
 };
 use plumb_world::{FileId, Span};
+use plumb_yaml::Memory;
 
 use crate::capabilities::Capabilities;
 use crate::chart::{Chart, File};
 use crate::dependencies::{Disabled, Part, is_compatible};
 use crate::failed::{exec_error, parse_error};
 use crate::files::{files, texts};
-use crate::manifest::{Hook, Manifest, sorted};
+use crate::manifest::{Hook, Manifest, Sorted, sorted, told_apart};
 use crate::metadata::Dependency;
 use crate::prepared::Prepared;
+use crate::ready::{Both, Ready, Schemas, Trees, Unparsed, ready};
 use crate::schema::{self, Refused};
 use crate::sources::{Definition, Layer, Named, Naming, Source, at};
 use crate::strvals::{Form, ReadFile, argument};
@@ -56,6 +58,8 @@ pub struct Options<'o> {
     pub prepared: Option<&'o Prepared>,
     /// Names the files whose content origins point into; nobody does without origins.
     pub trace: Option<&'o Named<'o>>,
+    /// Carries out two things at once, where there are threads for it.
+    pub both: Option<&'o Both<'o>>,
 }
 
 /// A file of values.
@@ -86,6 +90,7 @@ impl Default for Options<'_> {
             limits: Limits::default(),
             prepared: None,
             trace: None,
+            both: None,
         }
     }
 }
@@ -148,7 +153,7 @@ impl Rendered {
     /// Calls `write` with the parts of what `helm template` prints, one after the other: nothing is copied for it.
     pub fn parts(&self, include_crds: bool, write: &mut dyn FnMut(&str)) {
         let crds = self.crds.iter().filter(|_| include_crds).map(|(source, content)| (source.as_str(), text_of(content)));
-        let manifests = self.manifests.iter().map(|manifest| (manifest.source.as_str(), Cow::Borrowed(manifest.content.as_str())));
+        let manifests = self.manifests.iter().map(|manifest| (manifest.source.as_str(), Cow::Borrowed(&*manifest.content)));
         // Space at the end is left out, whatever it is the end of.
         let mut held = String::new();
         for (source, content) in crds.chain(manifests) {
@@ -206,6 +211,9 @@ impl From<String> for Error {
 /// What is told after an installation.
 const NOTES: &str = "NOTES.txt";
 
+/// Templates with less in them are rendered before a thread has begun.
+const WORTH_A_THREAD_BYTES: usize = 128 << 10;
+
 /// A template to execute.
 struct Template {
     source: String,
@@ -250,13 +258,18 @@ fn rendered(chart: &Chart, options: &Options<'_>, host: &mut dyn Host, warnings:
     let mut result = match settled {
         Ok(part) => {
             part.each(&mut |part| disabled.extend(part.disabled.iter().cloned()));
-            write(heap, &part, values, &naming, options, host).and_then(|written| finished(&part, written))
+            let functions = Functions::helm();
+            let mut set = Set::filled(&mut heap, &part, values, &naming, options);
+            let Ready { templates, schemas } = set.ready(&mut heap, &functions, &part, prepared, options);
+            match allowed(&heap, &part, values, &schemas, options, warnings) {
+                Ok(()) => {
+                    let written = set.execute(heap, templates, &functions, &told_apart, options, host);
+                    written.map_err(ran).and_then(|written| finished(&part, written))
+                }
+                Err(error) => Err(refused(error, heap)),
+            }
         }
-        Err(error) => {
-            let none = Arc::new(Scope::new(heap.sym(b"gotpl")));
-            let rendered = Some(Rendered::unsorted(Vec::new(), heap, none));
-            Err(Box::new(Failed { error, cause: Cause::Given, rendered }))
-        }
+        Err(error) => Err(refused(error, heap)),
     };
     let rendered = match &mut result {
         Ok(rendered) => Some(rendered),
@@ -293,37 +306,54 @@ fn settled<'c>(
         *defaults = layered(heap, &part, *defaults, Nulls::Erase, &mut Vec::new())?;
     }
     *values = layered(heap, &part, *values, Nulls::Erase, warnings)?;
-    checked(heap, &part, *values, options, warnings)?;
+    Ok(part)
+}
+
+/// Holds the values against the schemas, and the chart against the cluster.
+fn allowed(
+    heap: &Heap,
+    part: &Part<'_>,
+    values: MapId,
+    schemas: &Schemas,
+    options: &Options<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<(), Error> {
+    checked(heap, part, values, schemas, options, warnings)?;
     let (known, wanted) = (&options.capabilities, &part.metadata.kube_version);
     if !wanted.is_empty() && !is_compatible(wanted, &known.normalized) {
         let version = &known.kube_version;
         let message = format!("chart requires kubeVersion: {wanted} which is incompatible with Kubernetes {version}");
         return Err(Error { written: Some(Vec::new()), ..message.into() });
     }
-    Ok(part)
+    Ok(())
+}
+
+/// A render that ended before any template.
+fn refused(error: Error, mut heap: Heap) -> Box<Failed> {
+    let none = Arc::new(Scope::new(heap.sym(b"gotpl")));
+    let rendered = Some(Rendered::unsorted(Vec::new(), heap, none));
+    Box::new(Failed { error, cause: Cause::Given, rendered })
 }
 
 /// Sorts what the templates of a chart wrote.
 fn finished(part: &Part<'_>, written: Written) -> Result<Rendered, Box<Failed>> {
-    let Written { mut outputs, heap, templates } = written;
+    let Written { outputs, heap, templates } = written;
+    let (mut outputs, documents): (Vec<Output>, Vec<Sorted>) = outputs.into_iter().unzip();
     let own_notes = format!("{}/templates/{NOTES}", part.metadata.name);
     let notes = outputs.iter().find(|output| output.source == own_notes);
     let notes = notes.map(|output| String::from_utf8_lossy(&output.text.bytes).into_owned()).unwrap_or_default();
     outputs.retain(|output| !output.source.ends_with(NOTES));
-    let texts: Vec<_> = outputs.iter().map(|output| text_of(&output.text.bytes)).collect();
-    let (manifests, hooks) = match sorted(outputs.iter().zip(&texts).map(|(output, text)| (output.source.as_str(), text.as_ref()))) {
+    let (manifests, hooks) = match sorted(documents) {
         Ok(sorted) => sorted,
         Err(message) => {
-            let all = outputs.iter().zip(&texts).filter(|(_, text)| !text.trim().is_empty());
-            let written = all.map(|(output, text)| (output.source.clone(), text.clone().into_owned())).collect();
+            let all = outputs.iter().map(|output| (output.source.clone(), text_of(&output.text.bytes).into_owned()));
+            let written = all.filter(|(_, text)| !text.trim().is_empty()).collect();
             let error = Error { written: Some(written), ..message.into() };
-            drop(texts);
             return Err(Box::new(Failed { error, cause: Cause::Yaml, rendered: Some(Rendered::unsorted(outputs, heap, templates)) }));
         }
     };
     let mut crds = Vec::new();
     add_crds(part, "", &mut crds);
-    drop(texts);
     Ok(Rendered { crds, manifests, hooks, notes, ..Rendered::unsorted(outputs, heap, templates) })
 }
 
@@ -388,11 +418,18 @@ pub(crate) fn given(heap: &mut Heap, naming: &Naming<'_>, options: &Options<'_>)
 }
 
 /// Holds values against the schemas of a chart and the charts in it.
-pub(crate) fn checked(heap: &Heap, part: &Part<'_>, values: MapId, options: &Options<'_>, warnings: &mut Vec<String>) -> Result<(), Error> {
+pub(crate) fn checked(
+    heap: &Heap,
+    part: &Part<'_>,
+    values: MapId,
+    schemas: &Schemas,
+    options: &Options<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<(), Error> {
     if options.skip_schema {
         return Ok(());
     }
-    let verdict = schema::check(heap, part, values);
+    let verdict = schema::check(heap, part, values, &|file| schemas.find(file));
     warnings.extend(verdict.warnings.iter().cloned());
     if verdict.refused.is_empty() {
         return Ok(());
@@ -403,32 +440,16 @@ pub(crate) fn checked(heap: &Heap, part: &Part<'_>, values: MapId, options: &Opt
 
 /// What the templates of a chart wrote.
 pub(crate) struct Written {
-    /// By path, notes among them.
-    pub(crate) outputs: Vec<Output>,
+    /// By path, notes among them, with the documents in it.
+    pub(crate) outputs: Vec<(Output, Sorted)>,
     heap: Heap,
     templates: Arc<Scope>,
 }
 
-/// Executes the templates of a chart and the charts in it.
-pub(crate) fn write(
-    mut heap: Heap,
-    part: &Part<'_>,
-    values: MapId,
-    naming: &Naming<'_>,
-    options: &Options<'_>,
-    host: &mut dyn Host,
-) -> Result<Written, Box<Failed>> {
-    let functions = Functions::helm();
-    let text = options.capabilities.text();
-    let file = naming.name("cluster", &text.as_bytes().into(), Layer::Told);
-    let capabilities = options.capabilities.value(&mut heap, |heap, line| line_of(heap, file, &text, line));
-    let mut set = Set::new(naming, release(&mut heap, options, naming), capabilities);
-    set.add(&mut heap, part, "", CtlId(0), Some(values));
-    let prepared = options.prepared.filter(|_| options.trace.is_none());
-    set.execute(heap, &functions, prepared, options, host).map_err(|mut failed| {
-        failed.error.written = Some(Vec::new());
-        failed
-    })
+/// Says of a failure that templates had their turn.
+pub(crate) fn ran(mut failed: Box<Failed>) -> Box<Failed> {
+    failed.error.written = Some(Vec::new());
+    failed
 }
 
 /// Returns the origin of what a line says behind its colon.
@@ -589,6 +610,16 @@ impl<'s, 'c> Set<'s, 'c> {
         Self { templates: Vec::new(), naming, release, capabilities, missing_key: MissingKey::Zero }
     }
 
+    /// Returns the templates of a chart and the charts in it, with all that they are given.
+    pub(crate) fn filled(heap: &mut Heap, part: &Part<'c>, values: MapId, naming: &'s Naming<'s>, options: &Options<'_>) -> Self {
+        let text = options.capabilities.text();
+        let file = naming.name("cluster", &text.as_bytes().into(), Layer::Told);
+        let capabilities = options.capabilities.value(heap, |heap, line| line_of(heap, file, &text, line));
+        let mut set = Self::new(naming, release(heap, options, naming), capabilities);
+        set.add(heap, part, "", CtlId(0), Some(values));
+        set
+    }
+
     /// Adds a chart's templates with what they are given; returns that (`recAllTpls`).
     pub(crate) fn add(&mut self, heap: &mut Heap, part: &Part<'c>, outer: &str, up: CtlId, values: Option<MapId>) -> Value {
         let is_root = outer.is_empty();
@@ -631,24 +662,23 @@ impl<'s, 'c> Set<'s, 'c> {
         data
     }
 
-    pub(crate) fn execute(
-        mut self,
-        mut heap: Heap,
+    /// Parses the templates, those deepest in charts first, and compiles schemas.
+    pub(crate) fn ready(
+        &mut self,
+        heap: &mut Heap,
         functions: &Functions,
+        part: &Part<'_>,
         prepared: Option<&Prepared>,
         options: &Options<'_>,
-        host: &mut dyn Host,
-    ) -> Result<Written, Box<Failed>> {
+    ) -> Ready {
+        let schemas = if options.skip_schema { Vec::new() } else { part.schemas() };
         let depth = |source: &str| source.matches('/').count();
         self.templates.sort_by(|(one, _), (other, _)| (depth(&other.source), &other.source).cmp(&(depth(&one.source), &one.source)));
-        let name = heap.sym(b"gotpl");
-        let mut scope = Scope::new(name);
+        if let Some(parsed) = prepared.and_then(|prepared| self.parsed(prepared)) {
+            return Ready { templates: parsed, ..ready(heap, functions, &schemas, &[], self.both(options)) };
+        }
+        let mut unparsed = Vec::with_capacity(self.templates.len());
         for (template, file) in &self.templates {
-            if let Some(trees) = prepared.and_then(|prepared| prepared.templates(&template.source, file)) {
-                trees.iter().for_each(|tree| scope.add(&heap, tree.clone()));
-                continue;
-            }
-            let name = heap.sym(template.source.as_bytes());
             let text = match template.file {
                 Some(id) => {
                     let end = u32::try_from(file.data.len()).unwrap_or(u32::MAX);
@@ -657,41 +687,110 @@ impl<'s, 'c> Set<'s, 'c> {
                 }
                 None => heap.share(&file.data),
             };
-            if let Err(message) = parse(&mut heap, functions, &mut scope, name, text, template.file) {
-                let rendered = Some(Rendered::unsorted(Vec::new(), heap, Arc::new(scope)));
-                let error = parse_error(&message);
-                return Err(Box::new(Failed { error, cause: Cause::Unparsed(template.file, message), rendered }));
+            unparsed.push(Unparsed { source: &template.source, text, file: template.file });
+        }
+        ready(heap, functions, &schemas, &unparsed, self.both(options))
+    }
+
+    /// Returns what carries out two things at once, where there is enough to do for that.
+    fn both<'o>(&self, options: &Options<'o>) -> Option<&'o Both<'o>> {
+        let bytes: usize = self.templates.iter().map(|(_, file)| file.data.len()).sum();
+        options.both.filter(|_| bytes >= WORTH_A_THREAD_BYTES)
+    }
+
+    /// Returns the templates as they were parsed before, if all of them were.
+    fn parsed(&self, prepared: &Prepared) -> Option<Vec<Trees>> {
+        self.templates.iter().map(|(template, file)| Some(Ok(prepared.templates(&template.source, file)?.to_vec()))).collect()
+    }
+
+    /// Executes the templates; `sort` looks at what each wrote, beside the ones that follow where there are threads.
+    pub(crate) fn execute(
+        &self,
+        mut heap: Heap,
+        templates: Vec<Trees>,
+        functions: &Functions,
+        sort: &(dyn Fn(&str, &str, &mut Memory) -> Sorted + Sync),
+        options: &Options<'_>,
+        host: &mut dyn Host,
+    ) -> Result<Written, Box<Failed>> {
+        let mut scope = Scope::new(heap.sym(b"gotpl"));
+        for ((template, _), trees) in self.templates.iter().zip(templates) {
+            match trees {
+                Ok(trees) => trees.into_iter().for_each(|tree| scope.add(&mut heap, tree)),
+                Err(message) => {
+                    let rendered = Some(Rendered::unsorted(Vec::new(), heap, Arc::new(scope)));
+                    let error = parse_error(&message);
+                    return Err(Box::new(Failed { error, cause: Cause::Unparsed(template.file, message), rendered }));
+                }
             }
         }
         let how = plumb_gotemplate::Options { missing_key: self.missing_key, lint: options.lint, limits: options.limits };
         let mut exec = Exec::new(heap, functions, host, how);
         let scope = Arc::new(scope);
-        let mut outputs = Vec::new();
-        for (template, _) in self.templates.iter().filter(|(template, _)| !is_partial(&template.source)) {
-            let heap = &mut exec.heap;
-            let own = at(heap, template.file, 0, 0);
-            let entries = [("Name", text(heap, &template.source, own)), ("BasePath", text(heap, &template.base_path, own))];
-            let own = map(heap, &entries);
-            if let Value::Map(_, data) = template.data {
-                let key = heap.sym(b"Template");
-                heap.get_mut(data).set(key, O::NONE, own);
+        let (send, written) = mpsc::channel::<Output>();
+        let written = Mutex::new(written);
+        let next = || written.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
+        let sorted = |memory: &mut Memory, output: Output| {
+            let is_told = output.source.ends_with(NOTES);
+            let documents = if is_told { Ok(Default::default()) } else { sort(&output.source, &text_of(&output.text.bytes), memory) };
+            (output, documents)
+        };
+        let (mut failed, mut here, mut there) = (None, Vec::new(), Vec::new());
+        let mut write = |send: mpsc::Sender<Output>| {
+            for (template, file) in self.templates.iter().filter(|(template, _)| !is_partial(&template.source)) {
+                match output(&mut exec, &scope, template, file) {
+                    Ok(output) => _ = send.send(output),
+                    Err(error) => return Some(error),
+                }
             }
-            let name = heap.sym(template.source.as_bytes());
-            let mut out = Traced::default();
-            exec.around = template.around;
-            exec.heap.get_mut(template.values).ty = &VALUES;
-            let done = exec.render(&scope, name, template.data, &mut out);
-            exec.heap.get_mut(template.values).ty = &MAP;
-            if let Err(error) = done {
-                let rendered = Some(Rendered::unsorted(outputs, exec.heap, scope));
-                return Err(Box::new(Failed { error: exec_error(&error), cause: Cause::Template(Box::new(error)), rendered }));
-            }
-            without_no_value(&mut out);
-            outputs.push(Output { source: template.source.clone(), text: out });
+            None
+        };
+        let mut send = Some(send);
+        let mut work = || {
+            failed = send.take().and_then(&mut write);
+            // Nothing comes behind what waits now.
+            let mut memory = Memory::default();
+            here.extend(std::iter::from_fn(next).map(|output| sorted(&mut memory, output)));
+        };
+        match self.both(options) {
+            Some(both) => both(&mut work, &mut || {
+                let mut memory = Memory::default();
+                there.extend(std::iter::from_fn(next).map(|output| sorted(&mut memory, output)));
+            }),
+            None => work(),
         }
-        outputs.sort_by(|one: &Output, other| one.source.cmp(&other.source));
+        let mut outputs = here;
+        outputs.extend(there);
+        if let Some(error) = failed {
+            let outputs = outputs.into_iter().map(|(output, _)| output).collect();
+            let rendered = Some(Rendered::unsorted(outputs, exec.heap, scope));
+            return Err(Box::new(Failed { error: exec_error(&error), cause: Cause::Template(Box::new(error)), rendered }));
+        }
+        outputs.sort_by(|(one, _), (other, _)| one.source.cmp(&other.source));
         Ok(Written { outputs, heap: exec.heap, templates: scope })
     }
+}
+
+/// Executes one template.
+fn output(exec: &mut Exec<'_>, scope: &Arc<Scope>, template: &Template, file: &File) -> Result<Output, RenderError> {
+    let heap = &mut exec.heap;
+    let own = at(heap, template.file, 0, 0);
+    let entries = [("Name", text(heap, &template.source, own)), ("BasePath", text(heap, &template.base_path, own))];
+    let own = map(heap, &entries);
+    if let Value::Map(_, data) = template.data {
+        let key = heap.sym(b"Template");
+        heap.get_mut(data).set(key, O::NONE, own);
+    }
+    let name = heap.sym(template.source.as_bytes());
+    // Most templates write about as much as they have.
+    let mut out = Traced { bytes: Vec::with_capacity(file.data.len()), segs: Vec::new() };
+    exec.around = template.around;
+    exec.heap.get_mut(template.values).ty = &VALUES;
+    let done = exec.render(scope, name, template.data, &mut out);
+    exec.heap.get_mut(template.values).ty = &MAP;
+    done?;
+    without_no_value(&mut out);
+    Ok(Output { source: template.source.clone(), text: out })
 }
 
 /// Bytes as a text. Nearly all are one, which is told faster than it is made.

@@ -107,13 +107,24 @@ pub(crate) struct Arena {
 
 impl Arena {
     pub(crate) fn new(text_bytes: usize) -> Self {
+        let arena = Self { nodes: Vec::new(), props: Vec::new(), tags: Vec::new(), names: Names::new(), cooked: String::new() };
+        arena.emptied(text_bytes)
+    }
+
+    /// Returns its memory for another text.
+    pub(crate) fn emptied(mut self, text_bytes: usize) -> Self {
         // Usual manifests have a node per 10 to 15 bytes.
         const BYTES_PER_NODE: usize = 12;
-        let mut nodes = Vec::with_capacity(text_bytes / BYTES_PER_NODE + 16);
+        self.nodes.clear();
+        self.nodes.reserve(text_bytes / BYTES_PER_NODE + 16);
         let unused =
             Node { kind: Kind::Null, style: Style::Plain, flags: flag::ABSENT, key: Sym::NONE, start: 0, end: 0, a: 0, b: 0, next: 0 };
-        nodes.push(unused);
-        Self { nodes, props: Vec::new(), tags: Vec::new(), names: Names::new(), cooked: String::new() }
+        self.nodes.push(unused);
+        self.props.clear();
+        self.tags.clear();
+        self.names.clear();
+        self.cooked.clear();
+        self
     }
 
     pub(crate) fn node(&self, id: u32) -> &Node {

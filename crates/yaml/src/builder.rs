@@ -58,8 +58,8 @@ pub(crate) struct Builder<'t> {
 }
 
 impl<'t> Builder<'t> {
-    pub(crate) fn new(source: &'t str, max_nodes: usize) -> Self {
-        let arena = Arena::new(source.len());
+    pub(crate) fn new(source: &'t str, max_nodes: usize, arena: Arena) -> Self {
+        let arena = arena.emptied(source.len());
         Self { source, arena, max_nodes, stack: Vec::new(), anchors: BTreeMap::new(), seen: Vec::new(), draft: Draft::default() }
     }
 

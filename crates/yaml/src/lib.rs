@@ -58,7 +58,7 @@ pub use limits::{
     MAX_NODES, MAX_SIMPLE_KEY_CHARS, Options,
 };
 pub use names::Sym;
-pub use stream::{Document, Duplicate, Entries, Entry, Items, NodeId, NodeRef, Scalar, Stream, parse, parse_str};
+pub use stream::{Document, Duplicate, Entries, Entry, Items, Memory, NodeId, NodeRef, Scalar, Stream, parse, parse_str};
 pub use token::Style;
 pub use write::{Dialect, Emitter};
 pub use write_order::{compare_keys, sort_keys};

@@ -40,6 +40,14 @@ impl Names {
         }
     }
 
+    /// Forgets all names. A table that many of them made large is not kept.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.names.truncate(1);
+        self.table.truncate(FIRST_TABLE);
+        self.table.fill(0);
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.names.len()
     }

@@ -30,10 +30,10 @@ struct Run<'t> {
 }
 
 /// Reads all documents of a text.
-pub(crate) fn read(input: &Input, options: &Options) -> Read {
+pub(crate) fn read(input: &Input, options: &Options, memory: Arena) -> Read {
     let end = input.problem_from(input.start).map_or(input.text.len(), |(at, _)| at);
     let max_nodes = options.max_nodes.min(MAX_NODES);
-    let builder = Builder::new(&input.text, max_nodes);
+    let builder = Builder::new(&input.text, max_nodes, memory);
     let parser = Parser::new(Scanner::new(input, end), builder, options.line_reader);
     let mut run =
         Run { input, strict: options.strict, max_nodes, parser, records: Vec::new(), failed: Vec::new(), strict_errors: Vec::new() };

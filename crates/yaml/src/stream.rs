@@ -56,7 +56,7 @@ pub fn parse(text: &[u8], options: &Options) -> Stream {
     if let Some(error) = too_long(text.len(), options) {
         return Stream::refused(Arc::from(""), error);
     }
-    Stream::read(Input::decode(text), options)
+    Stream::read(Input::decode(text), options, Arena::new(0))
 }
 
 fn too_long(bytes: usize, options: &Options) -> Option<Error> {
@@ -68,7 +68,24 @@ fn too_long(bytes: usize, options: &Options) -> Option<Error> {
 
 /// Reads all documents of a text without copying it.
 pub fn parse_str(text: Arc<str>, options: &Options) -> Stream {
-    Stream::read(Input::from_text(text), options)
+    Stream::read(Input::from_text(text), options, Arena::new(0))
+}
+
+/// Memory for texts that are read one after the other.
+#[derive(Default)]
+pub struct Memory(Option<Arena>);
+
+impl Memory {
+    /// Reads all documents of a text without copying it.
+    pub fn parse_str(&mut self, text: Arc<str>, options: &Options) -> Stream {
+        let arena = self.0.take().unwrap_or_else(|| Arena::new(0));
+        Stream::read(Input::from_text(text), options, arena)
+    }
+
+    /// Takes the memory of a text that nobody looks at any more.
+    pub fn take_back(&mut self, stream: Stream) {
+        self.0 = Some(stream.arena);
+    }
 }
 
 impl Stream {
@@ -76,12 +93,12 @@ impl Stream {
         Self { text, arena: Arena::new(0), records: vec![Record::failed(0, 0, vec![error])], lines: OnceLock::new() }
     }
 
-    fn read(input: Input, options: &Options) -> Self {
+    fn read(input: Input, options: &Options, memory: Arena) -> Self {
         // UTF-16 can grow by half.
         if let Some(error) = too_long(input.text.len(), options) {
             return Self::refused(input.text, error);
         }
-        let Read { arena, records } = read(&input, options);
+        let Read { arena, records } = read(&input, options, memory);
         Self { text: input.text, arena, records, lines: OnceLock::new() }
     }
 
@@ -420,5 +437,35 @@ impl<'s> Iterator for Items<'s> {
         }
         self.item = item.node().next;
         Some(item)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(stream: &Stream) -> Vec<String> {
+        let text = |document: Result<Document<'_>, &[Error]>| match document {
+            Ok(document) => {
+                let mut json = Vec::new();
+                crate::to_json(document.root(), &mut json).map_err(|error| error.to_string())?;
+                Ok(String::from_utf8_lossy(&json).into_owned())
+            }
+            Err(errors) => Err(errors[0].to_string()),
+        };
+        stream.documents().map(|document| text(document).unwrap_or_else(|error: String| error)).collect()
+    }
+
+    #[test]
+    fn nothing_of_a_text_is_left_in_memory() {
+        let mut memory = Memory::default();
+        let many: String = (0..2000).map(|key| format!("key{key}: &a{key} !!str \"\\t{key}\"\n")).collect();
+        for text in ["a: &x {b: 1}\nc: *x\n", &many, "a: *x\n", "c: !t 'd'\na: [1, \"\\n\"]\n---\nb: [", "", "key7: 1\nkey7: 2\n"] {
+            let stream = memory.parse_str(text.into(), &Options::default());
+            let fresh = parse(text.as_bytes(), &Options::default());
+            assert_eq!(json(&stream), json(&fresh));
+            assert_eq!(stream.sym("b"), fresh.sym("b"));
+            memory.take_back(stream);
+        }
     }
 }

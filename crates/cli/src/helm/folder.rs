@@ -3,11 +3,13 @@
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use plumb_helm::{Chart, File, Ignore, MAX_ENTRIES, MAX_FILE_BYTES, unpack};
 
 use super::remote::{self, RemoteArgs, is_remote};
 use super::repositories::Repositories;
+use super::threads::both;
 use crate::printer::{Printer, shown};
 use crate::problem::Problem;
 
@@ -24,12 +26,13 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Problem> {
 /// Reads a file of at most [`MAX_FILE_BYTES`] into an empty buffer.
 fn read_into(path: &Path, data: &mut Vec<u8>) -> Result<(), Problem> {
     let cannot = |error: std::io::Error| Problem::new(format!("{} cannot be read: {error}", shown(path)));
-    let mut file = fs::File::open(path).map_err(cannot)?;
-    let size = file.metadata().map_err(cannot)?.len();
+    let file = fs::File::open(path).map_err(cannot)?;
+    let size = file.metadata().map_err(cannot)?.len().min(MAX_FILE_BYTES + 1);
     data.clear();
-    data.reserve(usize::try_from(size.min(MAX_FILE_BYTES)).unwrap_or_default() + 1);
-    // A device has no size, and some have no end.
-    file.by_ref().take(MAX_FILE_BYTES + 1).read_to_end(data).map_err(cannot)?;
+    data.reserve(usize::try_from(size).unwrap_or_default());
+    // A device has no size, and some have no end. Whoever knows the size need not ask for the end.
+    let limit = if size == 0 { MAX_FILE_BYTES + 1 } else { size };
+    Read::take(file, limit).read_to_end(data).map_err(cannot)?;
     if data.len() as u64 > MAX_FILE_BYTES {
         return Err(Problem::new(format!("{} is larger than {MAX_FILE_BYTES} bytes", shown(path))));
     }
@@ -82,36 +85,65 @@ pub(super) fn read_files(place: &Path) -> Result<Vec<File>, Problem> {
         Err(error) => return Err(Problem::new(format!("{} cannot be read: {error}", shown(&place.join(".helmignore"))))),
     };
     let ignore = Ignore::parse(&rules).map_err(|error| Problem::new(format!("{}: {error}", shown(&place.join(".helmignore")))))?;
-    let mut reader = Reader { ignore, files: Vec::new(), buffer: Vec::new() };
-    reader.add(place, "", 0)?;
-    Ok(reader.files)
+    let mut listing = Listing { ignore, files: Vec::new() };
+    listing.add(place, "", 0)?;
+    let files = listing.files;
+    if files.len() < FEW_FILES {
+        return read_some(&files, 0..).into_iter().map(|(_, file)| file).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let numbers = || std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
+    let (mut here, mut there) = (Vec::new(), Vec::new());
+    both(&mut || here = read_some(&files, numbers()), &mut || there = read_some(&files, numbers()));
+    here.append(&mut there);
+    here.sort_by_key(|(number, _)| *number);
+    here.into_iter().map(|(_, file)| file).collect()
 }
 
-/// Reads the files of a chart's folder, all into one buffer first.
-struct Reader {
+/// So few files are read before a thread has begun.
+const FEW_FILES: usize = 32;
+
+/// Reads files by their numbers, up to the first number that none has, each into one buffer first.
+fn read_some(files: &[(PathBuf, String)], numbers: impl Iterator<Item = usize>) -> Vec<(usize, Result<File, Problem>)> {
+    let mut buffer = Vec::new();
+    let mut read = |(path, name): &(PathBuf, String)| {
+        read_into(path, &mut buffer)?;
+        let data = buffer.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&buffer).into();
+        Ok(File { name: name.clone(), data })
+    };
+    numbers.map_while(|number| Some((number, read(files.get(number)?)))).collect()
+}
+
+/// The files of a chart's folder.
+struct Listing {
     ignore: Ignore,
-    files: Vec<File>,
-    buffer: Vec<u8>,
+    files: Vec<(PathBuf, String)>,
 }
 
-impl Reader {
+impl Listing {
     /// Adds the files of a folder. Links are followed, as Helm does: they are the user's own.
     fn add(&mut self, folder: &Path, name: &str, depth: usize) -> Result<(), Problem> {
         let cannot = |error: std::io::Error| Problem::new(format!("{} cannot be read: {error}", shown(folder)));
         if depth > MAX_DEPTH {
             return Err(Problem::new(format!("{} lies more than {MAX_DEPTH} folders deep", shown(folder))));
         }
-        let mut entries: Vec<PathBuf> = Vec::new();
+        let mut entries: Vec<(PathBuf, bool)> = Vec::new();
         for entry in fs::read_dir(folder).map_err(cannot)? {
-            entries.push(entry.map_err(cannot)?.path());
+            let entry = entry.map_err(cannot)?;
+            let path = entry.path();
+            // The folder itself tells what most entries are.
+            let is_folder = match entry.file_type() {
+                Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+                _ => path.is_dir(),
+            };
+            entries.push((path, is_folder));
         }
         entries.sort();
-        for path in entries {
+        for (path, is_folder) in entries {
             let Some(own) = path.file_name().and_then(|own| own.to_str()) else {
                 return Err(Problem::new(format!("the name of {} is no UTF-8", shown(&path))));
             };
             let name = format!("{name}{own}");
-            let is_folder = path.is_dir();
             if self.ignore.ignores(&name, is_folder) {
                 continue;
             }
@@ -122,9 +154,7 @@ impl Reader {
             if self.files.len() >= MAX_ENTRIES {
                 return Err(Problem::new(format!("a chart may have {MAX_ENTRIES} files")));
             }
-            read_into(&path, &mut self.buffer)?;
-            let data = self.buffer.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.buffer).into();
-            self.files.push(File { name, data });
+            self.files.push((path, name));
         }
         Ok(())
     }

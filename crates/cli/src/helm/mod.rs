@@ -17,6 +17,7 @@ mod repositories;
 mod show;
 mod status;
 mod template;
+mod threads;
 
 pub(crate) use args::{HelmCommand, ValuesArgs};
 pub(crate) use folder::read_chart;

@@ -12,6 +12,7 @@ use super::machine::Machine;
 use super::manifests;
 use super::name::name_and_chart;
 use super::named::report;
+use super::threads::both;
 use crate::args::{Format, Global};
 use crate::printer::Printer;
 use crate::problem::{DONE, Done, Problem};
@@ -37,6 +38,7 @@ pub(super) fn run(printer: &Printer, global: &Global, args: &TemplateArgs) -> Do
         is_upgrade: args.is_upgrade,
         skip_schema: args.given.skip_schema_validation,
         capabilities: given.capabilities,
+        both: Some(&both),
         ..Options::default()
     };
     options.capabilities.api_versions.extend(args.api_versions.iter().cloned());

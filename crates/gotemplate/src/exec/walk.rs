@@ -39,7 +39,7 @@ impl Exec<'_> {
                 Node::With(branch) => self.branch(frame, dot, branch, true, out)?,
                 Node::Range(branch) => self.range(frame, dot, branch, out)?,
                 Node::Template(_, name, pipe) => {
-                    self.template(frame, dot, *name, pipe.as_ref(), out)?;
+                    self.template(frame, dot, *name, pipe.as_deref(), out)?;
                     Flow::Next
                 }
                 Node::Break(_) => Flow::Break,
@@ -242,7 +242,7 @@ impl Exec<'_> {
     ) -> Result<bool, Stop> {
         self.spend(frame)?;
         let pipe: &Pipe = &branch.pipe;
-        match (pipe.decl.as_slice(), pipe.is_assign) {
+        match (&*pipe.decl, pipe.is_assign) {
             ([], _) => {}
             ([only], true) => self.assign(frame, *only, element)?,
             ([first, second, ..], true) => {

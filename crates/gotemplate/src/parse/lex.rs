@@ -47,8 +47,8 @@ pub(super) struct Item {
 }
 
 /// Cuts a source into items.
-pub(super) struct Lexer {
-    src: Vec<u8>,
+pub(super) struct Lexer<'s> {
+    src: &'s [u8],
     /// Where the next item begins.
     start: usize,
     pos: usize,
@@ -107,8 +107,8 @@ fn shown(c: Option<char>) -> String {
     }
 }
 
-impl Lexer {
-    pub(super) fn new(src: Vec<u8>, break_is_keyword: bool, continue_is_keyword: bool) -> Self {
+impl<'s> Lexer<'s> {
+    pub(super) fn new(src: &'s [u8], break_is_keyword: bool, continue_is_keyword: bool) -> Self {
         Self {
             src,
             start: 0,
@@ -123,7 +123,7 @@ impl Lexer {
     }
 
     /// Returns an item's bytes.
-    pub(super) fn bytes(&self, item: Item) -> &[u8] {
+    pub(super) fn bytes(&self, item: Item) -> &'s [u8] {
         &self.src[item.start..item.end]
     }
 
@@ -155,7 +155,7 @@ impl Lexer {
         Item { kind: Kind::Error, start: self.start, end: self.start }
     }
 
-    fn rest(&self) -> &[u8] {
+    fn rest(&self) -> &'s [u8] {
         &self.src[self.pos..]
     }
 

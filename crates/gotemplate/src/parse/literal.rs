@@ -29,6 +29,15 @@ pub(super) fn unquote(literal: &[u8]) -> Option<Vec<Piece>> {
     }
 }
 
+/// Returns whether a quoted text means just what stands between its quotes.
+pub(super) fn is_plain(literal: &[u8]) -> bool {
+    match literal {
+        [b'`', inside @ .., b'`'] => memchr::memchr(b'\r', inside).is_none(),
+        [b'"', inside @ .., b'"'] => memchr::memchr3(b'\\', b'\n', b'"', inside).is_none() && std::str::from_utf8(inside).is_ok(),
+        _ => false,
+    }
+}
+
 /// Between backquotes nothing is special; carriage returns are dropped.
 fn raw(inside: &[u8]) -> Vec<Piece> {
     let mut from = 0;
@@ -42,9 +51,6 @@ fn raw(inside: &[u8]) -> Vec<Piece> {
 }
 
 fn quoted(inside: &[u8]) -> Option<Vec<Piece>> {
-    if memchr::memchr3(b'\\', b'\n', b'"', inside).is_none() && std::str::from_utf8(inside).is_ok() {
-        return Some(vec![Piece::Range(1, 1 + inside.len())]);
-    }
     let mut pieces: Vec<Piece> = Vec::new();
     let mut at = 0;
     while at < inside.len() {

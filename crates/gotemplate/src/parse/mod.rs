@@ -1,5 +1,6 @@
 //! Owns parsing: a text becomes named trees, exactly as `text/template/parse` reads it, and trees become text again for messages.
 
+mod apart;
 mod lex;
 mod literal;
 mod parser;
@@ -7,6 +8,7 @@ mod print;
 
 use std::sync::Arc;
 
+pub use apart::{Apart, Numbered};
 pub(crate) use print::show_at;
 
 use crate::functions::Functions;

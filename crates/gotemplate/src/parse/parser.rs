@@ -38,7 +38,7 @@ struct State {
 struct Parser<'h> {
     heap: &'h mut Heap,
     functions: &'h Functions,
-    lex: Lexer,
+    lex: Lexer<'h>,
     source: Arc<Source>,
     state: State,
     trees: Vec<Tree>,
@@ -60,13 +60,14 @@ struct Open {
     names: Vec<Sym>,
 }
 
-fn taken_off<T>(stack: &mut Vec<T>, from: usize) -> Vec<T> {
-    stack.split_off(from)
+fn taken_off<T>(stack: &mut Vec<T>, from: usize) -> Box<[T]> {
+    stack.split_off(from).into_boxed_slice()
 }
 
 /// Parses a text into its own tree and those that it defines, in the order in which they end.
 pub(super) fn parse(heap: &mut Heap, functions: &Functions, source: &Arc<Source>, parens: usize) -> Parsed<Vec<Tree>> {
-    let lex = Lexer::new(heap.bytes(source.text).to_vec(), !functions.has(b"break"), !functions.has(b"continue"));
+    let held = heap.held(source.text);
+    let lex = Lexer::new(&held, !functions.has(b"break"), !functions.has(b"continue"));
     let dollar = heap.sym(b"$");
     let state = State::new(dollar);
     let source = source.clone();
@@ -380,7 +381,7 @@ impl Parser<'_> {
                     self.next();
                     let inner = Box::new(self.control(context)?);
                     branch.end = inner.end;
-                    branch.otherwise = Some(vec![if context == "if" { Node::If(inner) } else { Node::With(inner) }]);
+                    branch.otherwise = Some(Box::new([if context == "if" { Node::If(inner) } else { Node::With(inner) }]));
                     return Ok(branch);
                 }
                 let (otherwise, end) = self.list()?;
@@ -407,7 +408,7 @@ impl Parser<'_> {
         }
         crate::exec::grown(|| self.own(CONTEXT, |_| Ok(name)))?;
         self.blocks -= 1;
-        Ok(Node::Template(self.pos(item), name, Some(pipe)))
+        Ok(Node::Template(self.pos(item), name, Some(Box::new(pipe))))
     }
 
     /// `template` is past.
@@ -419,7 +420,7 @@ impl Parser<'_> {
             None
         } else {
             self.backup();
-            Some(self.pipeline(CONTEXT, Kind::RightDelim)?)
+            Some(Box::new(self.pipeline(CONTEXT, Kind::RightDelim)?))
         };
         Ok(Node::Template(self.pos(item), name, pipe))
     }
@@ -429,7 +430,7 @@ impl Parser<'_> {
 impl Parser<'_> {
     fn pipeline(&mut self, context: &str, end: Kind) -> Parsed<Pipe> {
         let item = self.peek_non_space();
-        let mut pipe = Pipe { pos: self.pos(item), end: self.pos(item), is_assign: false, decl: Vec::new(), cmds: Vec::new() };
+        let mut pipe = Pipe { pos: self.pos(item), end: self.pos(item), is_assign: false, decl: Box::default(), cmds: Box::default() };
         self.declarations(&mut pipe, context)?;
         let from = self.open.cmds.len();
         loop {
@@ -509,7 +510,7 @@ impl Parser<'_> {
 
     fn declare(&mut self, pipe: &mut Pipe, variable: Item) {
         let name = self.sym(variable, 0);
-        pipe.decl.push(name);
+        pipe.decl = pipe.decl.iter().copied().chain([name]).collect();
         self.state.vars.push(name);
     }
 
@@ -528,7 +529,7 @@ impl Parser<'_> {
 
     fn command(&mut self) -> Parsed<Cmd> {
         let first = self.peek_non_space();
-        let mut cmd = Cmd { pos: self.pos(first), end: self.pos(first), args: Vec::new() };
+        let mut cmd = Cmd { pos: self.pos(first), end: self.pos(first), args: Box::default() };
         let from = self.open.args.len();
         loop {
             self.peek_non_space();
@@ -560,27 +561,27 @@ impl Parser<'_> {
         if self.peek().kind != Kind::Field {
             return Ok(Some(term));
         }
-        let item = self.peek();
-        let pos = self.pos(item);
-        let from = self.open.names.len();
-        if let Arg::Field(_, names) | Arg::Variable(_, _, names) = &term {
-            self.open.names.extend_from_slice(names);
-        }
-        while self.peek().kind == Kind::Field {
-            let field = self.next();
-            let name = self.sym(field, 1);
-            self.open.names.push(name);
-        }
-        let fields = taken_off(&mut self.open.names, from);
+        let (pos, fields) = self.fields(None);
         match term {
-            Arg::Field(..) => Ok(Some(Arg::Field(pos, fields))),
-            Arg::Variable(_, name, _) => Ok(Some(Arg::Variable(pos, name, fields))),
             Arg::Bool(..) | Arg::Text(..) | Arg::Number(..) | Arg::Nil(_) | Arg::Dot(_) => {
                 let shown = plumb_go::strconv::quote(&super::show_at(self.heap, crate::exec::At::Arg(&term)));
                 self.fail(format!("unexpected . after term {shown}"))
             }
             other => Ok(Some(Arg::Chain(pos, Box::new(other), fields))),
         }
+    }
+
+    /// The fields that follow, behind a first one: where the first of them is, and their names.
+    fn fields(&mut self, first: Option<Sym>) -> (u32, Box<[Sym]>) {
+        let item = self.peek();
+        let from = self.open.names.len();
+        self.open.names.extend(first);
+        while self.peek().kind == Kind::Field {
+            let field = self.next();
+            let name = self.sym(field, 1);
+            self.open.names.push(name);
+        }
+        (self.pos(item), taken_off(&mut self.open.names, from))
     }
 
     fn term(&mut self) -> Parsed<Option<Arg>> {
@@ -603,9 +604,20 @@ impl Parser<'_> {
                     let quoted = plumb_go::strconv::quote_bytes(self.lex.bytes(item));
                     return self.fail(format!("undefined variable {quoted}"));
                 }
-                Arg::Variable(pos, name, Vec::new())
+                if self.peek().kind == Kind::Field {
+                    let (pos, fields) = self.fields(None);
+                    return Ok(Some(Arg::Variable(pos, name, fields)));
+                }
+                Arg::Variable(pos, name, Box::default())
             }
-            Kind::Field => Arg::Field(pos, vec![self.sym(item, 1)]),
+            Kind::Field => {
+                let name = self.sym(item, 1);
+                if self.peek().kind == Kind::Field {
+                    let (pos, fields) = self.fields(Some(name));
+                    return Ok(Some(Arg::Field(pos, fields)));
+                }
+                Arg::Field(pos, Box::new([name]))
+            }
             Kind::Bool => Arg::Bool(pos, self.lex.bytes(item) == b"true"),
             Kind::CharConstant | Kind::Complex | Kind::Number => match literal::number(self.lex.bytes(item), item.kind, text) {
                 Ok(number) => Arg::Number(pos, Box::new(number)),
@@ -621,7 +633,12 @@ impl Parser<'_> {
                 Arg::Pipe(Box::new(pipe))
             }
             Kind::String | Kind::RawString => {
-                let Some(pieces) = literal::unquote(self.lex.bytes(item)) else { return self.fail(SYNTAX) };
+                let literal = self.lex.bytes(item);
+                if literal::is_plain(literal) {
+                    let inside = self.range(item.start + 1, item.end - 1);
+                    return Ok(Some(Arg::Text(pos, text, Value::Str(O::NONE, inside))));
+                }
+                let Some(pieces) = literal::unquote(literal) else { return self.fail(SYNTAX) };
                 let value = self.constant(item, pieces);
                 Arg::Text(pos, text, value)
             }

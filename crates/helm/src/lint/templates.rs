@@ -1,15 +1,16 @@
 //! Owns what the linter says of templates: the chart renders, and what comes out looks like objects (helm: pkg/chart/v2/lint/rules/template.go).
 
 use plumb_go::strconv::quote;
-use plumb_gotemplate::{Heap, Host, MAP};
-use plumb_yaml::{Kind, NodeRef};
+use plumb_gotemplate::{Functions, Heap, Host, MAP};
+use plumb_yaml::{Kind, Memory, NodeRef};
 
 use super::documents::{Head, each, with_root};
 use super::{Findings, Folder, Presence, Severity, deprecations, names};
 use crate::chart::{Chart, File};
 use crate::dependencies::Part;
 use crate::metadata::mismatch;
-use crate::render::{Error, Options, Output, checked, given, write};
+use crate::ready::Ready;
+use crate::render::{Error, Options, Output, Set, checked, given, ran};
 use crate::sources::Naming;
 use crate::values::{Log, Nulls, layered, read_first, under};
 
@@ -94,10 +95,17 @@ fn rendered(
         let Ok(over) = layered(&mut heap, &part, values, Nulls::Erase, &mut Vec::new()) else { return Ok(None) };
         values = over;
     }
-    if let Err(error) = checked(&heap, &part, values, options, &mut Vec::new()) {
+    let functions = Functions::helm();
+    let mut set = Set::filled(&mut heap, &part, values, &nobody, options);
+    let Ready { templates, schemas } = set.ready(&mut heap, &functions, &part, None, options);
+    if let Err(error) = checked(&heap, &part, values, &schemas, options, &mut Vec::new()) {
         return Ok(Some(Err(error)));
     }
-    Ok(Some(write(heap, &part, values, &nobody, options, host).map(|written| written.outputs).map_err(|failed| failed.error)))
+    // The linter looks at each output by itself.
+    let unsorted = |_: &str, _: &str, _: &mut Memory| Ok(Default::default());
+    let written = set.execute(heap, templates, &functions, &unsorted, options, host);
+    let written = written.map_err(|failed| ran(failed).error);
+    Ok(Some(written.map(|written| written.outputs.into_iter().map(|(output, _)| output).collect())))
 }
 
 /// Looks at what one template wrote; returns whether to go on.

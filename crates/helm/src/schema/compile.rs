@@ -2,12 +2,13 @@
 //! (santhosh-tekuri/jsonschema v6: roots.go, root.go, compiler.go, objcompiler.go). Nothing outside of the chart is read: see [`Documents::load`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use plumb_go::regexp::Regexp;
 use plumb_go::strconv::quote;
 
 use super::decimal::Decimal;
-use super::draft::{Draft, LATEST, escaped, known};
+use super::draft::{DRAFTS, Draft, LATEST, escaped, known};
 use super::format::Format;
 use super::json::Json;
 use super::node::{Additional, Combined, Dependency, Items, ListRules, MapRules, Node, NodeId, Pattern, ScalarRules, types};
@@ -140,8 +141,17 @@ fn meets_its_draft(document: &Document, place: &str) -> Result<(), String> {
     let draft = document.resource(place).draft;
     // What lies below the place, by its path from there.
     let below = document.resources.iter().filter_map(|(key, one)| Some((key.strip_prefix(place)?.to_owned(), one.clone())));
-    let meta = compile_meta(draft, &below.collect())?;
-    match super::check::check(&meta, document.lookup(place)?) {
+    let below: BTreeMap<String, Resource> = below.collect();
+    // Most schemas have no other one in them: then it is the same for all of a draft.
+    static WHOLE: [OnceLock<Result<Compiled, String>>; DRAFTS] = [const { OnceLock::new() }; DRAFTS];
+    let own;
+    let meta = if below.keys().all(String::is_empty) {
+        WHOLE[draft as usize].get_or_init(|| compile_meta(draft, &BTreeMap::new())).as_ref().map_err(Clone::clone)?
+    } else {
+        own = compile_meta(draft, &below)?;
+        &own
+    };
+    match super::check::check(meta, document.lookup(place)?) {
         Ok(violations) if violations.is_empty() => Ok(()),
         Ok(violations) => {
             let location = quote(&format!("{}#{}", document.url, encoded(place)));

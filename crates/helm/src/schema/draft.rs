@@ -14,6 +14,9 @@ pub(super) enum Draft {
     D2020,
 }
 
+/// How many drafts there are.
+pub(super) const DRAFTS: usize = 5;
+
 /// How a keyword holds schemas.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holds {

@@ -23,6 +23,7 @@ use plumb_gotemplate::{Heap, MapId, O, Value};
 
 pub use violation::Violation;
 
+use crate::chart::File;
 use crate::dependencies::Part;
 use json::Json;
 
@@ -65,17 +66,28 @@ impl Verdict {
     }
 }
 
+/// A schema that was compiled.
+pub(crate) struct Schema(compile::Compiled);
+
+/// Compiles a schema. The error says why it cannot be used.
+pub(crate) fn compile(schema: &[u8]) -> Result<Schema, String> {
+    compile::compile(Json::read(schema)?).map(Schema)
+}
+
+/// Finds the schema that a file was compiled to.
+pub(crate) type Find<'f> = dyn Fn(&File) -> Result<&'f Schema, String> + 'f;
+
 /// Checks the values of a chart and of the charts in it.
-pub(crate) fn check(heap: &Heap, part: &Part<'_>, values: MapId) -> Verdict {
+pub(crate) fn check(heap: &Heap, part: &Part<'_>, values: MapId, find: &Find<'_>) -> Verdict {
     let mut verdict = Verdict::default();
-    each(heap, part, values, &[], &mut verdict);
+    each(heap, part, values, find, &[], &mut verdict);
     verdict
 }
 
-fn each(heap: &Heap, part: &Part<'_>, values: MapId, at: &[String], verdict: &mut Verdict) {
+fn each(heap: &Heap, part: &Part<'_>, values: MapId, find: &Find<'_>, at: &[String], verdict: &mut Verdict) {
     let refused = |violations, unusable| Refused { chart: part.metadata.name.clone(), at: at.to_vec(), violations, unusable };
     if let Some(file) = &part.chart.schema {
-        match one(heap, &file.data, values, &mut verdict.warnings) {
+        match find(file).and_then(|schema| one(heap, schema, values, &mut verdict.warnings)) {
             Ok(violations) if violations.is_empty() => {}
             Ok(mut violations) => {
                 violations.iter_mut().for_each(|violation| hide(heap, values, violation));
@@ -90,7 +102,7 @@ fn each(heap: &Heap, part: &Part<'_>, values: MapId, at: &[String], verdict: &mu
         let at = [at, std::slice::from_ref(name)].concat();
         match below {
             None | Some(Value::Nil(_)) => {}
-            Some(Value::Map(_, below)) => each(heap, inner, below, &at, verdict),
+            Some(Value::Map(_, below)) => each(heap, inner, below, find, &at, verdict),
             Some(other) => {
                 let why = format!("invalid type for values: expected object (map), got {}\n", heap.type_name(other));
                 verdict.refused.push(Refused { chart: name.clone(), at, violations: Vec::new(), unusable: Some(why) });
@@ -115,15 +127,14 @@ fn hide(heap: &Heap, values: MapId, violation: &mut Violation) {
 }
 
 /// Checks values against one schema. The error says why the schema cannot be used.
-pub(crate) fn one(heap: &Heap, schema: &[u8], values: MapId, warnings: &mut Vec<String>) -> Result<Vec<Violation>, String> {
-    let compiled = compile::compile(Json::read(schema)?)?;
+pub(crate) fn one(heap: &Heap, Schema(compiled): &Schema, values: MapId, warnings: &mut Vec<String>) -> Result<Vec<Violation>, String> {
     warnings.extend(compiled.warnings.iter().cloned());
-    check::check(&compiled, &Json::of_map(heap, values, 0)?)
+    check::check(compiled, &Json::of_map(heap, values, 0)?)
 }
 
 /// Returns what Helm's linter says of values against one schema.
 pub(crate) fn single_message(heap: &Heap, schema: &[u8], values: MapId) -> Result<(), String> {
-    match one(heap, schema, values, &mut Vec::new())? {
+    match one(heap, &compile(schema)?, values, &mut Vec::new())? {
         violations if violations.is_empty() => Ok(()),
         violations => Err(format!("{}\n", violation::lines(&violations))),
     }
