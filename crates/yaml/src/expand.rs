@@ -33,6 +33,8 @@ enum Task {
     Value { key: u32 },
     /// Key and value are decoded: set them, and go on behind the value.
     Set { value: u32 },
+    /// What was merged into the innermost map is all there.
+    Merged,
     /// Merge a node into the innermost map: the value of `<<`, or an item of the list that it is.
     Merge { id: u32, item: bool },
     /// The map is complete.
@@ -44,12 +46,18 @@ struct Fields {
     /// Key and value nodes.
     entries: Vec<(u32, u32)>,
     by_key: BTreeMap<Sym, usize>,
+    /// How many entries came by merges before any that is written.
+    merged: usize,
+    /// How many maps are being merged into it.
+    merging: usize,
 }
 
 struct Decoder<'a> {
     arena: &'a mut Arena,
     source: &'a str,
     max_nodes: usize,
+    /// See [`Options::by_text`](crate::Options::by_text).
+    by_text: bool,
     tasks: Vec<Task>,
     values: Vec<u32>,
     maps: Vec<Fields>,
@@ -61,11 +69,12 @@ struct Decoder<'a> {
 }
 
 /// Decodes the tree below a node.
-pub(crate) fn expand(arena: &mut Arena, source: &str, root: u32, max_nodes: usize) -> Scanned<Expanded> {
+pub(crate) fn expand(arena: &mut Arena, source: &str, root: u32, max_nodes: usize, by_text: bool) -> Scanned<Expanded> {
     let mut decoder = Decoder {
         arena,
         source,
         max_nodes,
+        by_text,
         tasks: vec![Task::Decode(root)],
         values: Vec::new(),
         maps: Vec::new(),
@@ -133,6 +142,13 @@ impl Decoder<'_> {
             Task::Set { value } => {
                 self.set();
                 self.tasks.push(Task::Entry(self.arena.node(value).next));
+                Ok(())
+            }
+            Task::Merged => {
+                if let Some(fields) = self.maps.last_mut() {
+                    fields.merged = fields.entries.len();
+                    fields.merging -= 1;
+                }
                 Ok(())
             }
             Task::Merge { id, item } => self.merge(id, item),
@@ -208,7 +224,7 @@ impl Decoder<'_> {
             Kind::Map => {
                 self.maps.push(Fields::default());
                 self.tasks.push(Task::Finish(out));
-                self.tasks.push(Task::Entry(node.a));
+                self.entries(node.a);
             }
             _ => self.values.push(out),
         }
@@ -238,6 +254,30 @@ impl Decoder<'_> {
         }
     }
 
+    /// Decodes the entries from a first key on into the innermost map.
+    fn entries(&mut self, first: u32) {
+        self.tasks.push(Task::Entry(first));
+        if !self.by_text {
+            return;
+        }
+        // What is merged comes first, so that what is written goes over it.
+        let mut key = first;
+        let tasks = self.tasks.len();
+        while key != 0 {
+            let (is_merge, value) = (self.arena.node(key).is(flag::MERGE), self.arena.node(key).next);
+            if is_merge {
+                self.tasks.push(Task::Merge { id: value, item: false });
+            }
+            key = self.arena.node(value).next;
+        }
+        if self.tasks.len() > tasks {
+            self.tasks.insert(tasks, Task::Merged);
+            if let Some(fields) = self.maps.last_mut() {
+                fields.merging += 1;
+            }
+        }
+    }
+
     fn entry(&mut self, key: u32) {
         if key == 0 {
             return;
@@ -246,7 +286,9 @@ impl Decoder<'_> {
         if node.is(flag::MERGE) {
             let value = node.next;
             self.tasks.push(Task::Entry(self.arena.node(value).next));
-            self.tasks.push(Task::Merge { id: value, item: false });
+            if !self.by_text {
+                self.tasks.push(Task::Merge { id: value, item: false });
+            }
         } else {
             self.tasks.push(Task::Value { key });
             self.tasks.push(Task::Decode(key));
@@ -279,7 +321,9 @@ impl Decoder<'_> {
         match fields.by_key.get(&sym) {
             Some(index) => {
                 let earlier = std::mem::replace(&mut fields.entries[*index], (key, value));
-                self.out.duplicates.push((earlier.0, key));
+                if fields.merging == 0 && *index >= fields.merged {
+                    self.out.duplicates.push((earlier.0, key));
+                }
             }
             None => {
                 fields.by_key.insert(sym, fields.entries.len());
@@ -291,6 +335,9 @@ impl Decoder<'_> {
     /// Names a key; one that came through an alias has no name yet.
     fn key_sym(&mut self, key: u32) -> Sym {
         let text = self.arena.text(self.source, key).to_owned();
+        if self.by_text {
+            return self.arena.names.intern(&text);
+        }
         let resolved = match self.arena.node(key) {
             node if node.is(flag::BINARY) => Resolved::Binary,
             node if node.kind == Kind::Str => Resolved::Str,
@@ -307,13 +354,13 @@ impl Decoder<'_> {
         match node.kind {
             Kind::Map => {
                 self.count(id)?;
-                self.tasks.push(Task::Entry(node.a));
+                self.entries(node.a);
             }
             Kind::Alias if self.arena.node(node.a).kind == Kind::Map => {
                 self.count(id)?;
                 let target = self.enter(id)?;
                 self.count(target)?;
-                self.tasks.push(Task::Entry(self.arena.node(target).a));
+                self.entries(self.arena.node(target).a);
             }
             Kind::List if !is_item => {
                 // Go goes through the list backwards, so that earlier maps win; the last task is the first to be done.

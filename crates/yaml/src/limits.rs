@@ -27,6 +27,9 @@ pub struct Options {
     /// A key that is set twice in one map is an error, as in Go's `UnmarshalStrict` (a key that a merge set too counts).
     /// Otherwise the last one wins and [`Document::duplicates`](crate::Document::duplicates) tells.
     pub strict: bool,
+    /// Keys are told apart by their text and not by what they mean, and what a map says itself goes over what a merge brings, wherever that stands:
+    /// what kyaml makes of go-yaml v3's nodes. Otherwise go-yaml v2's rules hold.
+    pub by_text: bool,
     /// The longest input in bytes; more than [`MAX_BYTES`] is taken as that.
     pub max_bytes: usize,
     /// The most nodes in the stream; more than [`MAX_NODES`] is taken as that.
@@ -38,11 +41,18 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { strict: false, max_bytes: MAX_BYTES, max_nodes: MAX_NODES, line_reader: true }
+        Self { strict: false, by_text: false, max_bytes: MAX_BYTES, max_nodes: MAX_NODES, line_reader: true }
     }
 }
 
 impl Options {
+    /// Returns the options with keys told apart by their text.
+    #[must_use]
+    pub fn by_text(mut self) -> Self {
+        self.by_text = true;
+        self
+    }
+
     /// Returns the options with duplicate keys as errors.
     #[must_use]
     pub fn strict(mut self) -> Self {

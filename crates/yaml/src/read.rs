@@ -20,6 +20,7 @@ pub(crate) struct Read {
 struct Run<'t> {
     input: &'t Input,
     strict: bool,
+    by_text: bool,
     max_nodes: usize,
     parser: Parser<'t>,
     records: Vec<Record>,
@@ -35,8 +36,16 @@ pub(crate) fn read(input: &Input, options: &Options, memory: Arena) -> Read {
     let max_nodes = options.max_nodes.min(MAX_NODES);
     let builder = Builder::new(&input.text, max_nodes, memory);
     let parser = Parser::new(Scanner::new(input, end), builder, options.line_reader);
-    let mut run =
-        Run { input, strict: options.strict, max_nodes, parser, records: Vec::new(), failed: Vec::new(), strict_errors: Vec::new() };
+    let mut run = Run {
+        input,
+        strict: options.strict,
+        by_text: options.by_text,
+        max_nodes,
+        parser,
+        records: Vec::new(),
+        failed: Vec::new(),
+        strict_errors: Vec::new(),
+    };
     run.run();
     run.finish()
 }
@@ -121,17 +130,17 @@ impl Run<'_> {
         std::mem::swap(&mut arena.cooked, &mut parser.scanner.cooked);
         let mut failed = None;
         if needs_expansion {
-            match expand(arena, text, raw, self.max_nodes) {
+            match expand(arena, text, raw, self.max_nodes, self.by_text) {
                 Ok(expanded) => {
                     (root, refused_key) = (expanded.root, expanded.refused_key);
-                    if self.strict {
+                    if self.strict || self.by_text {
                         duplicates = expanded.duplicates;
                     }
                 }
                 Err(fault) => failed = Some(fault),
             }
         }
-        if let (None, Some(key)) = (&failed, refused_key) {
+        if let (None, Some(key), false) = (&failed, refused_key, self.by_text) {
             let node = arena.node(key);
             let span = ByteSpan { start: node.start, end: node.end };
             failed = Some(Fault::plain(ErrorCode::KeyType, span, refused(arena, text, key)));

@@ -99,7 +99,7 @@ fn resolve_digits(plain: &str) -> Resolved {
     if let Ok(value) = strconv::parse_uint(plain, 0) {
         return Resolved::Uint(value);
     }
-    if is_yaml_float(plain.as_bytes())
+    if is_float(plain.as_bytes())
         && let Ok(value) = strconv::parse_float(plain)
     {
         return Resolved::Float(value);
@@ -111,8 +111,8 @@ fn resolve_digits(plain: &str) -> Resolved {
     }
 }
 
-/// `^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`
-fn is_yaml_float(bytes: &[u8]) -> bool {
+/// Returns whether a text is a float as YAML 1.2 writes it: `^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`
+pub fn is_float(bytes: &[u8]) -> bool {
     let digits = |from: usize| bytes[from..].iter().take_while(|b| b.is_ascii_digit()).count();
     let mut at = usize::from(matches!(bytes.first(), Some(b'+' | b'-')));
     let whole = digits(at);

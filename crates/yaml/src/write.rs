@@ -220,6 +220,14 @@ impl Emitter {
         self.after_key = true;
     }
 
+    /// Writes a key whose text the caller has quoted where it has to be.
+    pub fn plain_key(&mut self, key: &str) {
+        self.line();
+        self.write_as_is(key.as_bytes());
+        self.simple_key_ends();
+        self.after_key = true;
+    }
+
     fn simple_key_ends(&mut self) {
         self.out.push(b':');
         self.whitespace = false;
@@ -230,6 +238,26 @@ impl Emitter {
     pub fn plain(&mut self, text: &str) {
         self.item();
         self.write_as_is(text.as_bytes());
+    }
+
+    /// Writes a text as a block, if it can be one: also one of a single line.
+    pub fn literal(&mut self, text: &str) {
+        let shape = Shape::of(text.as_bytes());
+        if text.is_empty()
+            || text.ends_with(' ')
+            || shape.is_multiline(text)
+            || shape.needs_escapes() && text.contains(|c: char| c.is_control())
+        {
+            return self.text(text);
+        }
+        self.item();
+        self.write_literal(text.as_bytes(), shape);
+    }
+
+    /// Writes a scalar that is nothing at all, as v3 does with a plain null that was left out.
+    pub fn nothing(&mut self) {
+        self.item();
+        self.wrote(self.out.len());
     }
 
     /// Writes a text, quoted where it has to be.

@@ -105,8 +105,8 @@ fn utf8(bytes: &[u8]) -> String {
     text
 }
 
-/// A text as encoding/json writes it.
-fn quoted(text: &str) -> String {
+/// Returns a text as encoding/json writes it, with its quotes.
+pub fn quoted(text: &str) -> String {
     let mut json = String::with_capacity(text.len() + 2);
     json.push('"');
     for rune in text.chars() {
