@@ -44,6 +44,14 @@ impl Folder {
         }
     }
 
+    /// Returns where a path leads, and the links on the way.
+    pub(crate) fn real_path(&self, path: &RelPath, crossed: &mut Vec<RelPath>) -> Result<Option<RelPath>, WorldError> {
+        Ok(match resolve(&Disk, Node::Open(self.0.clone()), path, crossed)? {
+            Lookup::Absent { .. } => None,
+            Lookup::Found { path, .. } => Some(path),
+        })
+    }
+
     fn locate(&self, path: &RelPath) -> Result<Lookup<Node>, WorldError> {
         resolve(&Disk, Node::Open(self.0.clone()), path, &mut Vec::new())
     }

@@ -82,6 +82,14 @@ impl Snapshot {
         }
     }
 
+    /// Answers where a path leads.
+    pub(crate) fn real_path(&self, path: &RelPath, crossed: &mut Vec<RelPath>) -> Result<Option<RelPath>, WorldError> {
+        Ok(match self.locate(&self.repo().objects(), path, crossed)? {
+            Lookup::Absent { .. } => None,
+            Lookup::Found { path, .. } => Some(path),
+        })
+    }
+
     /// Answers which file is at a path, without reading it.
     pub(crate) fn answer_id(&self, path: &RelPath) -> Result<Option<BlobId>, WorldError> {
         let objects = self.repo().objects();

@@ -94,6 +94,17 @@ impl World for SnapshotWorld {
             }
         }
     }
+
+    fn real_path(&self, tree: TreeId, path: &RelPath) -> Result<Option<RelPath>, WorldError> {
+        let (place, full) = self.place(tree, path)?;
+        let mut crossed = Vec::new();
+        let real = match &place.place {
+            Place::Folder(folder) => folder.real_path(&full, &mut crossed),
+            Place::Snapshot(snapshot) => snapshot.real_path(&full, &mut crossed),
+        };
+        let base = &place.base;
+        Ok(real?.and_then(|real| RelPath::parse(real.as_str().strip_prefix(base.as_str())?.trim_start_matches('/')).ok()))
+    }
 }
 
 /// The world of a one-shot command: one folder on disk, as tree 0.
@@ -116,5 +127,9 @@ impl World for FolderWorld {
 
     fn list(&self, tree: TreeId, path: &RelPath) -> Result<Option<Vec<Entry>>, WorldError> {
         if tree == Self::TREE { self.0.list(path) } else { Err(WorldError::UnknownTree(tree)) }
+    }
+
+    fn real_path(&self, tree: TreeId, path: &RelPath) -> Result<Option<RelPath>, WorldError> {
+        if tree == Self::TREE { self.0.real_path(path, &mut Vec::new()) } else { Err(WorldError::UnknownTree(tree)) }
     }
 }

@@ -96,6 +96,11 @@ impl World for MemoryWorld {
         }
     }
 
+    fn real_path(&self, tree: TreeId, path: &RelPath) -> Result<Option<RelPath>, WorldError> {
+        let items = self.trees.get(tree.0 as usize).ok_or(WorldError::UnknownTree(tree))?;
+        follow(items, path).map(Some)
+    }
+
     fn list(&self, tree: TreeId, path: &RelPath) -> Result<Option<Vec<Entry>>, WorldError> {
         let items = self.record(Read::List(tree, path.clone()))?;
         let real = follow(items, path)?;

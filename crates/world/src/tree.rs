@@ -142,6 +142,11 @@ pub trait World: Sync {
     fn file(&self, tree: TreeId, path: &RelPath) -> Result<Option<Blob>, WorldError>;
     /// Returns the folder's entries ordered by name, or `None` when nothing has that path.
     fn list(&self, tree: TreeId, path: &RelPath) -> Result<Option<Vec<Entry>>, WorldError>;
+    /// Returns where a path leads once the links on it are followed; `None` when nothing has that path. A world that keeps no links has none to follow.
+    fn real_path(&self, tree: TreeId, path: &RelPath) -> Result<Option<RelPath>, WorldError> {
+        let _ = tree;
+        Ok(Some(path.clone()))
+    }
     /// Returns what is known of the outside. A world of files alone answers nothing.
     fn ask(&self, need: &Need) -> Answer {
         let _ = need;

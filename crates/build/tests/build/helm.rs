@@ -29,6 +29,10 @@ impl World for Answering<'_> {
         self.world.list(tree, path)
     }
 
+    fn real_path(&self, tree: TreeId, path: &RelPath) -> Result<Option<RelPath>, WorldError> {
+        self.world.real_path(tree, path)
+    }
+
     fn ask(&self, need: &Need) -> Answer {
         self.known.get(need).cloned().unwrap_or(Answer::Later)
     }
