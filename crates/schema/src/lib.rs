@@ -16,6 +16,7 @@
 //! assert_eq!(keys.iter().map(|key| &*key.name).collect::<Vec<_>>(), ["port", "protocol"]);
 //! ```
 
+pub mod kustomize;
 mod learn;
 mod record;
 mod table;
