@@ -21,6 +21,7 @@ mod ignore;
 pub mod lint;
 mod manifest;
 mod metadata;
+mod name;
 #[cfg(test)]
 #[expect(
     clippy::unwrap_used,
@@ -46,6 +47,7 @@ pub use explain::{Condition, Explained, Field, Missing, Object, Piece, Reason, S
 pub use ignore::Ignore;
 pub use manifest::{Hook, Manifest, documents};
 pub use metadata::{Dependency, Import, Maintainer, Metadata};
+pub use name::{UNNAMED, name_of_template};
 pub use prepared::Prepared;
 pub use ready::Both;
 pub use render::{Error, MAX_RELEASE_NAME, Options, Output, Rendered, Told, ValuesFile, render};

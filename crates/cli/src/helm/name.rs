@@ -1,17 +1,10 @@
 //! Owns how `helm template` names the release (helm: pkg/action/install.go, NameAndChart).
 
-use std::sync::Arc;
-
-use plumb_gotemplate::{Exec, Functions, Heap, Limits, MissingKey, O, Options, Scope, Traced, Value, parse};
+use plumb_helm::{UNNAMED, name_of_template};
 
 use super::args::TemplateArgs;
 use super::machine::Machine;
 use crate::problem::Problem;
-
-/// What a release is called where nobody names it.
-const UNNAMED: &str = "release-name";
-/// The name of the template that gives a name.
-const TEMPLATE: &[u8] = b"name-template";
 
 /// Returns the name of the release and the chart.
 pub(super) fn name_and_chart(args: &TemplateArgs) -> Result<(String, &str), Problem> {
@@ -30,17 +23,5 @@ pub(super) fn name_and_chart(args: &TemplateArgs) -> Result<(String, &str), Prob
 
 /// Executes a template with Sprig's functions and nothing else.
 fn from_template(template: &str) -> Result<String, Problem> {
-    let limits = Limits::default();
-    let functions = Functions::sprig();
-    let mut heap = Heap::new(false, limits.heap_bytes);
-    let name = heap.sym(TEMPLATE);
-    let mut scope = Scope::new(name);
-    let text = heap.push(template.as_bytes(), O::NONE);
-    let told = |message: &[u8]| Problem::new(String::from_utf8_lossy(message).into_owned());
-    parse(&mut heap, &functions, &mut scope, name, text, None).map_err(|message| told(&message))?;
-    let mut machine = Machine::default();
-    let mut exec = Exec::new(heap, &functions, &mut machine, Options { missing_key: MissingKey::Invalid, lint: false, limits });
-    let mut out = Traced::default();
-    exec.render(&Arc::new(scope), name, Value::NIL, &mut out).map_err(|error| told(&error.message))?;
-    Ok(String::from_utf8_lossy(&out.bytes).into_owned())
+    name_of_template(template, &mut Machine::default()).map_err(Problem::new)
 }
