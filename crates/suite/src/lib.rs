@@ -26,6 +26,6 @@ mod world;
 pub use case::{Case, load};
 pub use corpus::corpus;
 pub use notes::{Finding, Note, check_notes, notes};
-pub use recorded::{Answer, Recorded, answered, chart_files, line_answer, recorded};
+pub use recorded::{Answer, Content, Recorded, answered, chart_files, kustomize_files, line_answer, recorded};
 pub use snapshot::{UPDATE, difference, updating};
 pub use world::{MemoryWorld, Read};

@@ -172,6 +172,35 @@ pub fn chart_files(case: &Recorded) -> BTreeMap<String, String> {
     files
 }
 
+/// What a file of a case holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// A symbolic link there.
+    Link(String),
+}
+
+/// Returns the files of the kustomization that a case is about. The bytes of a file with ` (hex)` behind its path are written in
+/// hexadecimal, as they are no text or have carriage returns; one with ` (link)` is a link to what its line says.
+pub fn kustomize_files(case: &Recorded) -> BTreeMap<String, Content> {
+    let one = |(path, text): (&String, &String)| {
+        if let Some(path) = path.strip_suffix(" (hex)") {
+            return (path.to_owned(), Content::Bytes(bytes(text)));
+        }
+        match path.strip_suffix(" (link)") {
+            Some(path) => (path.to_owned(), Content::Link(text.trim_end().to_owned())),
+            None => (path.clone(), Content::Bytes(text.clone().into_bytes())),
+        }
+    };
+    case.files.iter().map(one).collect()
+}
+
+fn bytes(text: &str) -> Vec<u8> {
+    let digits: Vec<u32> = text.chars().filter_map(|digit| digit.to_digit(16)).collect();
+    digits.chunks_exact(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect()
+}
+
 /// Returns the answer about a line as it stands behind it: JSON in any case.
 pub fn line_answer(answer: Answer) -> Answer {
     match answer {
@@ -183,6 +212,15 @@ pub fn line_answer(answer: Answer) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kustomization_has_bytes_and_links() {
+        let cases = recorded("About.\n=== one\n+++ a (hex)\nff 0D\n0a\n+++ b (link)\n../c\n+++ d\ne\n");
+        let files = kustomize_files(&cases[0]);
+        assert_eq!(files["a"], Content::Bytes(vec![0xff, 0x0d, 0x0a]));
+        assert_eq!(files["b"], Content::Link("../c".to_owned()));
+        assert_eq!(files["d"], Content::Bytes(b"e\n".to_vec()));
+    }
 
     const FAMILY: &str = "What it is about.\n+++ values.yaml\na: 1\n\n=== one\n$ --set 'a b=c' -f x\n+++ templates/a.yaml (unended)\nx\ny\n>>> output\n---\nx\n\
                           === each\n# comment\n{{ 1 }}\n = 1\n{{ 2 }}\n=== two\n>>> error\nError: no\n";

@@ -1,0 +1,210 @@
+//! Owns a whole build: from a folder to text, as `kustomize build` prints it.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use plumb_world::{Diagnostic, FileId, FileTable, RelPath, TreeId, World, WorldError};
+use plumb_yaml::{Dialect, Emitter};
+
+use crate::args::SortOptions;
+use crate::generators::helm::Charts;
+use crate::load::{File, Loader};
+use crate::metadata::{add_managed_by, clean};
+use crate::objects::read_objects;
+use crate::problem::{Failure, Outcome, wrong};
+use crate::resource::Resource;
+use crate::resources::Resources;
+use crate::run::Run;
+use crate::sort;
+use crate::target::Target;
+use crate::tree::{Kind, Origin, Texts, write_yaml};
+
+/// The version of kustomize whose behaviour this is.
+pub const KUSTOMIZE_VERSION: &str = "v5.8.1";
+
+/// The order of the objects, when the kustomization itself says nothing of it (`--reorder`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Reorder {
+    /// Namespaces first, webhooks last, and so on: kustomize's default.
+    #[default]
+    Legacy,
+    /// As they were gathered.
+    None,
+}
+
+/// How to build.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The order of the objects.
+    pub reorder: Reorder,
+    /// Whether files must lie below the kustomization that names them (`LoadRestrictionsRootOnly`).
+    pub restricted: bool,
+    /// Whether objects get a label that says who built them (`--enable-managedby-label`).
+    pub managed_by_label: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { reorder: Reorder::Legacy, restricted: true, managed_by_label: false }
+    }
+}
+
+/// An object that was built: where in the text it is, and what it is.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// The bytes of its document, without a separator.
+    pub text: Range<usize>,
+    /// What `kustomize build --output FOLDER` calls its file.
+    pub file_name: String,
+    /// Which of the files that were given it is from.
+    pub given: Option<usize>,
+}
+
+/// What came of a build.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The objects, one document each, as `kustomize build` prints them; or every mistake.
+    pub result: Result<Output, Vec<Diagnostic>>,
+    /// What the user should know all the same.
+    pub warnings: Vec<Diagnostic>,
+    /// The files that were read: what spans point into.
+    pub files: FileTable,
+}
+
+/// Objects as text.
+#[derive(Clone, Debug, Default)]
+pub struct Output {
+    /// The documents with `---` between them.
+    pub text: Vec<u8>,
+    /// The objects in the order of the text.
+    pub objects: Vec<Object>,
+}
+
+/// What to build.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The tree that the kustomization lies in.
+    pub tree: TreeId,
+    /// Its folder.
+    pub path: RelPath,
+    /// The alias of the source that the tree is of, and how its revision is called: for the table of files.
+    pub source: Arc<str>,
+    /// How the source's revision is called.
+    pub revision: Arc<str>,
+    /// Files of the table that hold objects which come before the kustomization's own resources.
+    pub given: Vec<FileId>,
+    /// How to build.
+    pub options: Options,
+}
+
+impl Request {
+    /// Returns a request for the kustomization in a folder.
+    pub fn new(tree: TreeId, path: RelPath, options: Options) -> Self {
+        Self { tree, path, source: "".into(), revision: "".into(), given: Vec::new(), options }
+    }
+}
+
+/// Builds a kustomization. Files that it reads are added to a table that may have some; without `charts` it may use none. `Err` means that the world failed, not the user.
+pub fn build(world: &dyn World, request: &Request, charts: Option<&dyn Charts>, files: FileTable) -> Result<Built, WorldError> {
+    let texts = Texts::new(files);
+    let run = Run::new(world, &texts, request, charts);
+    let result = match build_in(&run, request) {
+        Ok(output) => Ok(output),
+        Err(Failure::Wrong(mistakes)) => Err(mistakes),
+        Err(Failure::World(error)) => return Err(error),
+    };
+    let warnings = run.warnings();
+    drop(run);
+    Ok(Built { result, warnings, files: texts.into_files() })
+}
+
+fn build_in(run: &Run<'_>, request: &Request) -> Outcome<Output> {
+    let options = &request.options;
+    let target = Target::root(Loader::new(request.tree, request.path.clone(), options.restricted), run)?;
+    let mut resources = target.build(given(request, run)?, run)?;
+    order(&target, options, &mut resources, run)?;
+    let metadata = |name: &str| target.kustomization.build_metadata.iter().any(|option| option.text == name);
+    if options.managed_by_label || metadata("managedByLabel") {
+        add_managed_by(&mut resources, KUSTOMIZE_VERSION, run);
+    }
+    for resource in resources.list_mut() {
+        // Taking annotations out makes the map that they would be in.
+        if resource.view().get("metadata").is_none() {
+            resource.node.get_or_insert("metadata", Kind::Map, Origin::WRITTEN, run.texts);
+        }
+        resource.finish(run.texts);
+    }
+    clean(&mut resources, metadata("originAnnotations"), metadata("transformerAnnotations"), run);
+    write(&resources, run)
+}
+
+/// Reads the objects that another step made.
+fn given<'a>(request: &Request, run: &Run<'a>) -> Outcome<Resources<'a>> {
+    let mut resources = Resources::default();
+    for (nth, id) in request.given.iter().enumerate() {
+        let Some(bytes) = run.texts.bytes(*id) else { continue };
+        for mut object in read_objects(run, *id, File { id: *id, bytes }.text()?)? {
+            object.given = Some(nth);
+            resources.append(object, run)?;
+        }
+    }
+    Ok(resources)
+}
+
+fn order<'a>(target: &Target<'a>, options: &Options, resources: &mut Resources<'a>, run: &Run<'a>) -> Outcome<()> {
+    match (&target.kustomization.sort_options, options.reorder) {
+        (Some(order), _) => sort::apply(Some(order), resources, run),
+        (None, Reorder::Legacy) => sort::apply(Some(&SortOptions { order: "legacy", ..SortOptions::default() }), resources, run),
+        (None, Reorder::None) => Ok(()),
+    }
+}
+
+fn write<'a>(resources: &Resources<'a>, run: &Run<'a>) -> Outcome<Output> {
+    let mut output = Output::default();
+    let mut buffer = Vec::new();
+    let mut mistakes = Vec::new();
+    let several = namespaces(resources, run) > 1;
+    for resource in resources.iter() {
+        let mut emitter = Emitter::with(Dialect::V2, std::mem::take(&mut buffer));
+        match write_yaml(resource.view(), &mut emitter, true) {
+            Ok(()) => {
+                buffer = emitter.finish();
+                if !output.objects.is_empty() {
+                    output.text.extend_from_slice(b"---\n");
+                }
+                let start = output.text.len();
+                output.text.extend_from_slice(&buffer);
+                output.objects.push(Object {
+                    text: start..output.text.len(),
+                    file_name: file_name(resource, several, run),
+                    given: resource.given,
+                });
+            }
+            Err(why) => mistakes.push(unwritable(resource, &why, run)),
+        }
+    }
+    if mistakes.is_empty() { Ok(output) } else { Err(Failure::Wrong(mistakes)) }
+}
+
+/// How many namespaces there are objects in.
+fn namespaces<'a>(resources: &Resources<'a>, run: &Run<'a>) -> usize {
+    let mut names: Vec<&str> =
+        resources.iter().map(|resource| resource.id(run)).filter(|id| !id.cluster_scoped).map(|id| id.effective_namespace()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.len()
+}
+
+/// The name of an object's file: its kind and name, behind its namespace where there is more than one (`writer.go`). No slash of a name makes a folder.
+fn file_name<'a>(resource: &Resource<'a>, several: bool, run: &Run<'a>) -> String {
+    let id = resource.id(run);
+    let gvk = [id.gvk.group, id.gvk.version, id.gvk.kind].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("_");
+    let namespace = if several && !id.cluster_scoped { format!("{}_", id.effective_namespace()) } else { String::new() };
+    format!("{namespace}{gvk}_{}.yaml", id.name).to_lowercase().replace('/', "_")
+}
+
+fn unwritable(resource: &Resource<'_>, why: &str, run: &Run<'_>) -> Diagnostic {
+    let message = format!("{} {} cannot be written: {why}", resource.kind(), resource.name());
+    let mistake = wrong("object", message, run.texts.place(resource.view()));
+    if why.contains("map[interface") { mistake.hint("Keys of maps must be texts: put numbers and the like in quotes.") } else { mistake }
+}

@@ -1,0 +1,155 @@
+//! Owns what a build reads and makes: the streams that nodes point into, texts that steps put together, and who changed which node.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use elsa::FrozenVec;
+use plumb_world::{FileId, FileTable, RelPath, SourceFile, Span};
+use plumb_yaml::{NodeRef, Options, Stream};
+
+use super::View;
+
+/// Everything that nodes point into. It only grows.
+pub(crate) struct Texts {
+    streams: FrozenVec<Box<Stream>>,
+    /// The file of each stream, by where the stream is.
+    file_of: RefCell<HashMap<usize, FileId>>,
+    made: FrozenVec<Box<str>>,
+    files: RefCell<FileTable>,
+    marks: RefCell<Vec<Mark>>,
+}
+
+/// Who gave a node its content, and whom that went over: an index into the marks. None of it means where the node is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) struct Origin(u32);
+
+/// Who changes nodes: a step of a kustomization, with the place that asks for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamp {
+    pub(crate) by: &'static str,
+    pub(crate) place: Option<Span>,
+}
+
+/// One link of an origin's chain.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    pub(crate) stamp: Stamp,
+    /// What it went over.
+    pub(crate) was: Origin,
+}
+
+impl Origin {
+    /// No step had a hand in it.
+    pub(crate) const WRITTEN: Self = Self(0);
+}
+
+impl Texts {
+    pub(crate) fn new(files: FileTable) -> Self {
+        Self {
+            streams: FrozenVec::new(),
+            file_of: RefCell::default(),
+            made: FrozenVec::new(),
+            files: RefCell::new(files),
+            marks: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// Keeps a text that a step put together.
+    pub(crate) fn keep(&self, text: String) -> &str {
+        self.made.push_get(text.into_boxed_str())
+    }
+
+    /// Adds a file.
+    pub(crate) fn add(&self, file: SourceFile) -> FileId {
+        self.files.borrow_mut().add(file)
+    }
+
+    /// Reads the text of a file as YAML.
+    pub(crate) fn read(&self, file: FileId, text: Arc<str>) -> &Stream {
+        let stream = self.streams.push_get(Box::new(plumb_yaml::parse_str(text, &Options::default().by_text())));
+        self.file_of.borrow_mut().insert(std::ptr::from_ref(stream).addr(), file);
+        stream
+    }
+
+    /// Returns the table of files, with those that were added.
+    pub(crate) fn into_files(self) -> FileTable {
+        self.files.into_inner()
+    }
+
+    /// Returns a copy of the table of files.
+    #[cfg(test)]
+    pub(crate) fn files(&self) -> FileTable {
+        self.files.borrow().clone()
+    }
+
+    /// Returns the path of a file.
+    pub(crate) fn path(&self, file: FileId) -> Option<RelPath> {
+        self.files.borrow().get(file).map(|file| file.path.clone())
+    }
+
+    /// Returns the content of a file.
+    pub(crate) fn bytes(&self, file: FileId) -> Option<Arc<[u8]>> {
+        self.files.borrow().get(file).map(|file| Arc::clone(&file.text))
+    }
+
+    /// Returns where a node is written.
+    pub(crate) fn span(&self, node: NodeRef<'_>) -> Option<Span> {
+        let file = *self.file_of.borrow().get(&std::ptr::from_ref(node.stream()).addr())?;
+        let span = node.span();
+        Some(Span { file, start: span.start, end: span.end })
+    }
+
+    /// Returns where a key of a map is written, if the map is as it was read.
+    pub(crate) fn key_place(&self, map: View<'_, '_>, key: &str) -> Option<Span> {
+        let node = map.node_ref()?;
+        node.entries().find(|entry| entry.key.text() == key).and_then(|entry| self.span(entry.key))
+    }
+
+    /// Notes that a step changed what had this origin.
+    pub(crate) fn over(&self, stamp: Stamp, was: Origin) -> Origin {
+        let mut marks = self.marks.borrow_mut();
+        marks.push(Mark { stamp, was });
+        Origin(marks.len() as u32)
+    }
+
+    /// Notes where a node is written that is about to be opened.
+    pub(crate) fn written(&self, node: NodeRef<'_>) -> Origin {
+        self.over(Stamp { by: "", place: self.span(node) }, Origin::WRITTEN)
+    }
+
+    /// Returns who had a hand in a node, the last one first; where it is written is the end of it.
+    pub(crate) fn chain(&self, view: View<'_, '_>) -> Vec<Stamp> {
+        let mut chain = Vec::new();
+        let mut at = view.origin();
+        {
+            let marks = self.marks.borrow();
+            while let Some(mark) = (at.0 as usize).checked_sub(1).and_then(|index| marks.get(index)) {
+                chain.push(mark.stamp);
+                at = mark.was;
+            }
+        }
+        if let Some(place) = view.node_ref().and_then(|node| self.span(node)) {
+            chain.push(Stamp { by: "", place: Some(place) });
+        }
+        chain
+    }
+
+    /// Returns the place that speaks for a node: that of the last step that changed it, else where it is written.
+    pub(crate) fn place(&self, view: View<'_, '_>) -> Option<Span> {
+        self.chain(view).into_iter().find_map(|stamp| stamp.place)
+    }
+
+    /// Marks a range as secret: no excerpt may show it.
+    pub(crate) fn hide(&self, span: Span) {
+        self.files.borrow_mut().hide(span);
+    }
+
+    /// Returns where a node's history ends, to go on from there.
+    pub(crate) fn history(&self, view: View<'_, '_>) -> Origin {
+        match view.node_ref() {
+            Some(node) if view.origin() == Origin::WRITTEN => self.written(node),
+            _ => view.origin(),
+        }
+    }
+}
