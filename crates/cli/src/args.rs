@@ -97,6 +97,17 @@ pub(crate) enum Command {
     /// Work with Helm charts, without Helm
     #[command(subcommand)]
     Helm(Box<crate::helm::HelmCommand>),
+    /// Work with kustomizations, without kustomize
+    #[command(disable_help_flag = true)]
+    Kustomize(KustomizeArgs),
+}
+
+/// What `kustomize` is asked; its grammar is its own.
+#[derive(Debug, Args)]
+pub(crate) struct KustomizeArgs {
+    /// Command of kustomize and its options
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    pub(crate) words: Vec<std::ffi::OsString>,
 }
 
 /// A folder or file of manifests.

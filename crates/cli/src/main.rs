@@ -12,6 +12,7 @@ mod diff;
 mod explain;
 mod folder;
 mod helm;
+mod kustomize;
 mod moment;
 mod name;
 mod oneshot;
@@ -59,6 +60,7 @@ fn run(cli: &Cli, printer: &Printer) -> Done {
         Command::Render(args) if is_here(&args.path) => render::run(printer, global, args),
         Command::Explain(args) => explain::run(printer, global, args),
         Command::Helm(command) => helm::run(printer, global, command),
+        Command::Kustomize(args) => kustomize::run(printer, &args.words),
         Command::Serve(args) => with_runtime(Threads::Many, serve::run(printer, global, args)),
         Command::Apply(args) if is_here(&args.path) => with_runtime(Threads::Many, apply::run(printer, global, args)),
         Command::Diff(args) if is_here(&args.path) => with_runtime(Threads::Many, diff::run(printer, global, args)),

@@ -108,6 +108,13 @@ impl Printer {
         out.flush()
     }
 
+    /// Writes data that is text already encoded.
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes)?;
+        out.flush()
+    }
+
     /// Writes a line of data.
     pub(crate) fn line(&self, text: &str) -> io::Result<()> {
         self.data(&format!("{text}\n"))
