@@ -1,21 +1,16 @@
 //! Owns finding out from the files how a unit without steps is built.
 
 use plumb_unit::{HelmStep, Step, StepKind};
-use plumb_world::{Diagnostic, RelPath, WorldError};
+use plumb_world::{RelPath, WorldError};
 
 use crate::path_in_tree;
 use crate::run::Run;
 
 impl Run<'_> {
     /// Finds out from the files how a unit without steps is built: a folder with
-    /// `Chart.yaml` is a chart with its own values, and all else is plain YAML, unless it is somebody else's format.
+    /// `Chart.yaml` is a chart with its own values, one with a kustomization is that, and all else is plain YAML.
     pub(crate) fn find_out(&mut self) -> Result<Vec<Step>, WorldError> {
-        const FORMATS: [(&str, &str); 4] = [
-            ("Chart.yaml", "Helm chart"),
-            ("kustomization.yaml", "kustomization"),
-            ("kustomization.yml", "kustomization"),
-            ("Kustomization", "kustomization"),
-        ];
+        const FORMATS: [&str; 4] = ["Chart.yaml", "kustomization.yaml", "kustomization.yml", "Kustomization"];
         let mut steps = Vec::new();
         for alias in self.unit.sources.keys() {
             let (Some(source), Ok(folder)) = (self.trees.get(alias), path_in_tree(self.unit, alias, &RelPath::root())) else { continue };
@@ -25,8 +20,8 @@ impl Run<'_> {
                 Err(WorldError::WrongKind { .. } | WorldError::BadLink { .. }) => Vec::new(),
                 Err(error) => return Err(error),
             };
-            let format = FORMATS.iter().find(|(name, _)| entries.iter().any(|entry| entry.name == *name));
-            if let Some(("Chart.yaml", _)) = format {
+            let format = FORMATS.iter().find(|name| entries.iter().any(|entry| entry.name == **name));
+            if format == Some(&"Chart.yaml") {
                 let helm = HelmStep {
                     source: alias.clone(),
                     chart: RelPath::root(),
@@ -39,11 +34,9 @@ impl Run<'_> {
                     api_versions: Vec::new(),
                 };
                 steps.push(Step { name: alias.clone(), kind: StepKind::Helm(Box::new(helm)) });
-            } else if let Some((name, what)) = format {
-                let message = format!("`{folder}` in source `{alias}` is a {what} (it holds `{name}`): that is not supported yet");
-                self.diagnostics.push(
-                    Diagnostic::error("unsupported-format", message).hint("Point the source's `path` at a folder of plain manifests."),
-                );
+            } else if format.is_some() {
+                let kind = StepKind::Kustomize { source: alias.clone(), path: RelPath::root(), after: None };
+                steps.push(Step { name: alias.clone(), kind });
             } else {
                 steps.push(Step { name: alias.clone(), kind: StepKind::Plain { source: alias.clone(), path: RelPath::root() } });
             }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::files::{self, blame};
 use crate::limits::MAX_FOLDER_DEPTH;
 use crate::path_in_tree;
-use crate::queries::Release;
+use crate::queries::{Questions, Release};
 use crate::run::{Run, Taken};
 
 /// How many of Helm's warnings a step tells: one for each value that does not fit.
@@ -90,7 +90,7 @@ impl Run<'_> {
             trace: None,
             both: None,
         };
-        let mut host = Release { questions: &self.questions, name, calls: BTreeMap::new() };
+        let mut host = Release { questions: &self.questions, name: name.to_owned(), calls: BTreeMap::new() };
         match plumb_helm::render(chart, &options, &mut host) {
             Ok(rendered) => {
                 self.warn(&rendered.warnings);
@@ -137,7 +137,7 @@ impl Run<'_> {
         let files = Naming { files: RefCell::new(&mut self.files), revision: "".into() };
         let named = |name: &str, file: &File| Some(files.name(name, &file.data));
         // Once more, with origins: the answers are the same, so it fails at the same place.
-        let mut host = Release { questions: &self.questions, name, calls: BTreeMap::new() };
+        let mut host = Release { questions: &self.questions, name: name.to_owned(), calls: BTreeMap::new() };
         let told =
             plumb_helm::diagnose(chart, &Options { trace: Some(&named), capabilities: options.capabilities.clone(), ..options }, &mut host);
         drop(files);
@@ -208,24 +208,13 @@ impl Run<'_> {
     }
 
     /// The namespace of the release; Helm's own default where the unit has none.
-    fn release_namespace(&self) -> &str {
+    pub(crate) fn release_namespace(&self) -> &str {
         self.unit.target.namespace.as_deref().unwrap_or("default")
     }
 
     /// What the chart is told of the cluster: what the step says, else what the cluster says.
     fn capabilities(&self, step: &HelmStep) -> Result<Capabilities, String> {
-        let mut capabilities = Capabilities::default();
-        match self.questions.ask(Need::Capabilities) {
-            Answer::Known(json) => {
-                let told: Value =
-                    serde_json::from_slice(&json).map_err(|error| format!("what the cluster serves cannot be read: {error}"))?;
-                capabilities.set_kube_version(told["version"].as_str().unwrap_or_default())?;
-                let apis = told["apis"].as_array().into_iter().flatten().filter_map(Value::as_str);
-                capabilities.api_versions = apis.map(str::to_owned).collect();
-            }
-            Answer::Denied(why) => return Err(why),
-            Answer::Absent | Answer::Later | Answer::Unanswered => {}
-        }
+        let mut capabilities = served(&self.questions)?;
         if let Some(version) = &step.kube_version {
             capabilities.set_kube_version(version)?;
         }
@@ -495,6 +484,22 @@ impl Run<'_> {
             }
         }
     }
+}
+
+/// What charts are told of the cluster: what it serves, or Helm's own defaults where nobody says.
+pub(crate) fn served(questions: &Questions<'_>) -> Result<Capabilities, String> {
+    let mut capabilities = Capabilities::default();
+    match questions.ask(Need::Capabilities) {
+        Answer::Known(json) => {
+            let told: Value = serde_json::from_slice(&json).map_err(|error| format!("what the cluster serves cannot be read: {error}"))?;
+            capabilities.set_kube_version(told["version"].as_str().unwrap_or_default())?;
+            let apis = told["apis"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            capabilities.api_versions = apis.map(str::to_owned).collect();
+        }
+        Answer::Denied(why) => return Err(why),
+        Answer::Absent | Answer::Later | Answer::Unanswered => {}
+    }
+    Ok(capabilities)
 }
 
 /// The whole of a file.

@@ -14,6 +14,7 @@ mod document;
 pub mod files;
 mod find;
 mod helm;
+mod kustomize;
 pub mod limits;
 mod lines;
 mod names;
@@ -87,9 +88,11 @@ pub fn build(world: &dyn World, request: &Request<'_>, schema: &Schema) -> Resul
     let mut run = run::Run::new(world, request, schema);
     let steps = if request.unit.build.is_empty() { run.find_out()? } else { request.unit.build.clone() };
     for step in &steps {
+        run.begin(step, &steps);
         match &step.kind {
             StepKind::Plain { source, path } => run.plain(source, path)?,
             StepKind::Helm(step) => run.helm(step)?,
+            StepKind::Kustomize { source, path, after } => run.kustomize(source, path, after.as_deref())?,
         }
     }
     Ok(run.finish())

@@ -54,7 +54,7 @@ impl<'w> Questions<'w> {
 /// Answers one release's templates out of the world.
 pub(crate) struct Release<'q, 'w> {
     pub(crate) questions: &'q Questions<'w>,
-    pub(crate) name: &'q str,
+    pub(crate) name: String,
     /// How many equal calls came before.
     pub(crate) calls: BTreeMap<CallSite, u32>,
 }
@@ -62,7 +62,7 @@ pub(crate) struct Release<'q, 'w> {
 impl Release<'_, '_> {
     fn site(&mut self, key: CallKey<'_>, arguments: &[u8]) -> CallSite {
         let first = CallSite {
-            release: self.name.to_owned(),
+            release: self.name.clone(),
             template: key.file.to_owned(),
             define: key.define.to_owned(),
             function: key.function.to_owned(),

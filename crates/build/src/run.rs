@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use plumb_manifest::{Manifest, ObjectKey, Role};
 use plumb_schema::Schema;
-use plumb_unit::Unit;
+use plumb_unit::{Step, StepKind, Unit};
 use plumb_world::{Diagnostic, FileTable, Need, RelPath, Severity, SourceFile, Span, World};
 use serde_json::{Value, json};
 
@@ -22,6 +22,7 @@ use crate::{Built, Request, SourceTree};
 const SHOWN_NEEDS: usize = 5;
 
 /// How the objects of a text are taken.
+#[derive(Clone)]
 pub(crate) struct Taken {
     /// The part they play.
     pub(crate) role: Role,
@@ -48,6 +49,10 @@ pub(crate) struct Run<'a> {
     open: Vec<(usize, Draft)>,
     objects: usize,
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// The texts of steps whose objects another step takes, by the step's name.
+    kept: BTreeMap<Arc<str>, Vec<(Span, Taken)>>,
+    /// The step under way, if another one takes its objects.
+    keeping: Option<Arc<str>>,
 }
 
 impl<'a> Run<'a> {
@@ -64,7 +69,20 @@ impl<'a> Run<'a> {
             open: Vec::new(),
             objects: 0,
             diagnostics: Vec::new(),
+            kept: BTreeMap::new(),
+            keeping: None,
         }
+    }
+
+    /// Begins a step: its objects are the unit's, unless another step takes them.
+    pub(crate) fn begin(&mut self, step: &Step, steps: &[Step]) {
+        let takes = |other: &Step| matches!(&other.kind, StepKind::Kustomize { after: Some(taken), .. } if *taken == step.name);
+        self.keeping = steps.iter().any(takes).then(|| step.name.clone());
+    }
+
+    /// Returns what a step made that another one takes.
+    pub(crate) fn take_kept(&mut self, step: &str) -> Vec<(Span, Taken)> {
+        self.kept.remove(step).unwrap_or_default()
     }
 
     /// Returns how many errors there are so far.
@@ -74,6 +92,9 @@ impl<'a> Run<'a> {
 
     /// Takes all objects of a text.
     pub(crate) fn file(&mut self, whole: Span, taken: &Taken) {
+        if let Some(step) = &self.keeping {
+            return self.kept.entry(step.clone()).or_default().push((whole, taken.clone()));
+        }
         let Some(file) = self.files.get(whole.file) else { return };
         let text = file.text.clone();
         let mut errors = Vec::new();

@@ -60,6 +60,15 @@ pub enum StepKind {
     },
     /// Renders a Helm chart.
     Helm(Box<HelmStep>),
+    /// Builds a kustomization.
+    Kustomize {
+        /// The alias of the source.
+        source: Arc<str>,
+        /// The kustomization's folder, from the source's own path on.
+        path: RelPath,
+        /// The step before it whose objects come first among its resources.
+        after: Option<Arc<str>>,
+    },
 }
 
 /// An account of the cluster that a unit acts as.

@@ -17,7 +17,7 @@ const NOT_YET: &str = "not supported yet";
 pub(super) fn read(field: &Field<'_>, sources: &BTreeMap<Arc<str>, SourceSpec>, log: &mut Log<'_>) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for item in field.list(log) {
-        let Some((step, at)) = step(&item, steps.len(), sources, log) else { continue };
+        let Some((step, at)) = step(&item, &steps, sources, log) else { continue };
         if steps.iter().any(|other| other.name == step.name) {
             log.error("value", format!("two steps are called `{}`", step.name), at, "");
         }
@@ -26,22 +26,29 @@ pub(super) fn read(field: &Field<'_>, sources: &BTreeMap<Arc<str>, SourceSpec>, 
     steps
 }
 
-fn step(field: &Field<'_>, nth: usize, sources: &BTreeMap<Arc<str>, SourceSpec>, log: &mut Log<'_>) -> Option<(Step, Span)> {
+fn step(field: &Field<'_>, before: &[Step], sources: &BTreeMap<Arc<str>, SourceSpec>, log: &mut Log<'_>) -> Option<(Step, Span)> {
     let mut fields = field.map(log)?;
     let name = fields.take("name");
-    let (plain, helm) = (fields.take("plain"), fields.take("helm"));
-    let reasons = [("kustomize", "Kustomize is not supported yet"), ("substitute", NOT_YET), ("patch", NOT_YET)];
-    let others = [("decrypt", "decryption is not supported yet"), ("after", "neither `plain` nor `helm` takes another step's objects")];
-    let elsewhere = fields.unsupported(&reasons, log) | fields.unsupported(&others, log);
+    const KINDS: [&str; 3] = ["plain", "helm", "kustomize"];
+    let mut asked: Vec<(&'static str, Field<'_>)> = KINDS.into_iter().filter_map(|kind| Some((kind, fields.take(kind)?))).collect();
+    let after = fields.take("after");
+    let reasons = [("substitute", NOT_YET), ("patch", NOT_YET), ("decrypt", "decryption is not supported yet")];
+    let elsewhere = fields.unsupported(&reasons, log);
     fields.finish(log);
-    let (word, kind) = match (plain, helm) {
-        (Some(plain), None) => ("plain", plain_step(&plain, field, sources, log)),
-        (None, Some(helm)) => ("helm", helm_step(&helm, field, sources, log)),
-        (Some(_), Some(helm)) => {
-            log.error("value", format!("`{}` has both `plain` and `helm`", field.path), helm.key_span, "Make two steps of it.");
-            return None;
-        }
-        (None, None) => {
+    if let [(first, _), (second, again), ..] = asked.as_slice() {
+        log.error("value", format!("`{}` has both `{first}` and `{second}`", field.path), again.key_span, "Make two steps of it.");
+        return None;
+    }
+    if let (Some(after), false) = (&after, asked.first().is_some_and(|(word, _)| *word == "kustomize")) {
+        let hint = "Only `kustomize` takes the objects of another step; those of all others are put one after another.";
+        log.error("value", format!("`{}` means nothing here", after.path), after.key_span, hint);
+        return None;
+    }
+    let (word, kind) = match asked.pop() {
+        Some(("plain", plain)) => ("plain", plain_step(&plain, field, sources, log)),
+        Some(("helm", helm)) => ("helm", helm_step(&helm, field, sources, log)),
+        Some((_, kustomize)) => ("kustomize", kustomize_step(&kustomize, field, after, before, sources, log)),
+        None => {
             if !elsewhere {
                 let message = format!("`{}` does nothing", field.path);
                 let hint = "A step has one of `plain`, `helm`, `kustomize`, `substitute`, `patch` and `decrypt`.";
@@ -53,8 +60,8 @@ fn step(field: &Field<'_>, nth: usize, sources: &BTreeMap<Arc<str>, SourceSpec>,
     let at = name.as_ref().map_or(field.key_span, |name| name.value.span());
     let name = match &name {
         Some(name) => dns_name(name, MAX_LABEL, log)?.into(),
-        None if nth == 0 => word.into(),
-        None => format!("{word}-{}", nth + 1).into(),
+        None if before.is_empty() => word.into(),
+        None => format!("{word}-{}", before.len() + 1).into(),
     };
     Some((Step { name, kind: kind? }, at))
 }
@@ -66,6 +73,43 @@ fn plain_step(field: &Field<'_>, step: &Field<'_>, sources: &BTreeMap<Arc<str>, 
     plain.finish(log);
     let source = step_source(source, step, sources, log)?;
     Some(StepKind::Plain { source, path: path? })
+}
+
+fn kustomize_step(
+    field: &Field<'_>,
+    step: &Field<'_>,
+    after: Option<Field<'_>>,
+    before: &[Step],
+    sources: &BTreeMap<Arc<str>, SourceSpec>,
+    log: &mut Log<'_>,
+) -> Option<StepKind> {
+    let mut kustomize = field.map(log)?;
+    let source = kustomize.take("source");
+    let path = kustomize.take("path").map_or(Some(RelPath::root()), |field| rel_path(&field, log));
+    kustomize.finish(log);
+    let source = step_source(source, step, sources, log)?;
+    let after = match after {
+        Some(field) => Some(taken_step(&field, before, log)?),
+        None => None,
+    };
+    Some(StepKind::Kustomize { source, path: path?, after })
+}
+
+/// Reads the name of a step whose objects another one takes: it comes before, and nobody else takes them.
+fn taken_step(field: &Field<'_>, before: &[Step], log: &mut Log<'_>) -> Option<Arc<str>> {
+    let name = field.text(log)?;
+    let Some(step) = before.iter().find(|step| &*step.name == name) else {
+        let names: Vec<String> = before.iter().map(|step| format!("`{}`", step.name)).collect();
+        let hint = if names.is_empty() { "No step comes before it.".to_owned() } else { format!("Before it come {}.", names.join(", ")) };
+        log.error("value", format!("`{}` names `{name}`, which is no step before this one", field.path), field.value.span(), &hint);
+        return None;
+    };
+    let taker = before.iter().find(|other| matches!(&other.kind, StepKind::Kustomize { after: Some(taken), .. } if **taken == *name));
+    if let Some(taker) = taker {
+        log.error("value", format!("step `{}` takes the objects of `{name}` already", taker.name), field.value.span(), "");
+        return None;
+    }
+    Some(step.name.clone())
 }
 
 fn helm_step(field: &Field<'_>, step: &Field<'_>, sources: &BTreeMap<Arc<str>, SourceSpec>, log: &mut Log<'_>) -> Option<StepKind> {
