@@ -3,7 +3,9 @@
 mod coldstart;
 mod fleet;
 mod helm;
+mod kustomize;
 mod latency;
+mod peers;
 mod rollout;
 mod throttled;
 mod yaml;
@@ -17,9 +19,10 @@ type Bench = fn() -> Result<()>;
 
 /// Runs the named benchmarks, or all.
 pub(crate) fn run(names: &[&str]) -> Result<()> {
-    const ALL: [(&str, Bench); 6] = [
+    const ALL: [(&str, Bench); 7] = [
         ("yaml", yaml::run),
         ("helm", helm::run),
+        ("kustomize", kustomize::run),
         ("rollout", rollout::run),
         ("latency", latency::run),
         ("throttled", throttled::run),

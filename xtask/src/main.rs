@@ -28,7 +28,9 @@ const USAGE: &str = "cargo xtask COMMAND
                       the real manifests of the conformance corpus, pushed as one repository and synced into a real control plane
   record schema       ask the real API server again what it says of its kinds
   record helm [FAMILY…]
-                      ask the real helm again what the recorded charts and templates come to";
+                      ask the real helm again what the recorded charts and templates come to
+  record kustomize [FAMILY…]
+                      ask the real kustomize again what the recorded kustomizations come to";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         ["corpus", options @ ..] => corpus::Options::parse(options).and_then(corpus::run),
         ["record", "schema"] => record::schema(),
         ["record", "helm", names @ ..] => record::helm(names),
+        ["record", "kustomize", names @ ..] => record::kustomize(names),
         ["tidy"] => test::tidy_only(),
         _ => {
             println!("{USAGE}");

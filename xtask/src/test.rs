@@ -50,7 +50,7 @@ pub(crate) fn run_tests(long: bool) -> Result<()> {
     command.env("PLUMB_PLANE", plane.directory()).env("CARGO_TERM_COLOR", "never");
     if long {
         command.env("PLUMB_ORACLE", Tools::locate()?.oracle()?).env("PLUMB_HELM_ORACLE", Tools::locate()?.helm_oracle()?);
-        command.env("PLUMB_LONG", "1");
+        command.env("PLUMB_KUSTOMIZE", Tools::locate()?.kustomize()?).env("PLUMB_LONG", "1");
     }
     test_twice(command, &plane)?;
     drop(plane);

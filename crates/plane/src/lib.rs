@@ -41,4 +41,4 @@ pub use plane::{Options, Part, Plane, StartError, process_exists};
 pub use proxy::{Fault, FaultyProxy, ProxyError, Request};
 pub use registry::{Push, Registry, RegistryError, RegistryOptions, RegistryRequest, pack};
 pub use run::CommandError;
-pub use tools::{HELM_VERSION, Progress, Tools, ToolsError};
+pub use tools::{HELM_VERSION, KUSTOMIZE_VERSION, Progress, Tools, ToolsError};

@@ -91,10 +91,21 @@ const KUBE: Tool = Tool { name: "plane-kube", folder: "" };
 const ORACLE: Tool = Tool { name: "oracle", folder: "oracle" };
 const REGISTRY: Tool = Tool { name: "registry", folder: "registry" };
 const HELM_ORACLE: Tool = Tool { name: "helm-oracle", folder: "helm" };
-const HELM: Tool = Tool { name: "helm", folder: "helm" };
+
+/// A program of somebody else's, in the version that Plumb is compared with.
+struct Peer {
+    name: &'static str,
+    package: &'static str,
+    version: &'static str,
+}
+
+const HELM: Peer = Peer { name: "helm", package: "helm.sh/helm/v4/cmd/helm", version: HELM_VERSION };
+const KUSTOMIZE: Peer = Peer { name: "kustomize", package: "sigs.k8s.io/kustomize/kustomize/v5", version: KUSTOMIZE_VERSION };
 
 /// The Helm that behaviour and speed are compared with.
 pub const HELM_VERSION: &str = "v4.3.1";
+/// The Kustomize that behaviour and speed are compared with.
+pub const KUSTOMIZE_VERSION: &str = "v5.8.1";
 
 /// The Go programs that the plane and the tests need.
 ///
@@ -194,27 +205,17 @@ impl Tools {
     ///
     /// When Go is missing or the build fails.
     pub fn helm(&self) -> Result<PathBuf, ToolsError> {
-        let folder = self.cache.join("tools");
-        let path = folder.join(format!("helm-{HELM_VERSION}"));
-        if path.is_file() {
-            return Ok(path);
-        }
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| ToolsError::File { path, source }
-        };
-        fs::create_dir_all(&folder).map_err(failed(&folder))?;
-        let _lock = self.lock(&HELM, folder.join("helm.lock"))?;
-        if path.is_file() {
-            return Ok(path);
-        }
-        let unfinished = folder.join("helm.unfinished");
-        let mut install = go(&self.sources);
-        install.env("GOBIN", &unfinished).args(["install", &format!("helm.sh/helm/v4/cmd/helm@{HELM_VERSION}")]);
-        self.follow(&HELM, &mut install, |line, _| Some(Progress { tool: HELM.name, done: 0, total: 0, line }))?;
-        let built = unfinished.join("helm");
-        fs::rename(&built, &path).map_err(failed(&built))?;
-        Ok(path)
+        self.peer(&HELM)
+    }
+
+    /// Returns the path of the real `kustomize` of [`KUSTOMIZE_VERSION`], installing it first
+    /// if need be: a minute.
+    ///
+    /// # Errors
+    ///
+    /// When Go is missing or the build fails.
+    pub fn kustomize(&self) -> Result<PathBuf, ToolsError> {
+        self.peer(&KUSTOMIZE)
     }
 
     /// Whether [`Tools::kube`] would answer without building.
@@ -224,6 +225,30 @@ impl Tools {
     /// When Go is missing or the sources cannot be read.
     pub fn kube_is_built(&self) -> Result<bool, ToolsError> {
         Ok(self.path(&KUBE)?.is_file())
+    }
+
+    fn peer(&self, peer: &Peer) -> Result<PathBuf, ToolsError> {
+        let folder = self.cache.join("tools");
+        let path = folder.join(format!("{}-{}", peer.name, peer.version));
+        if path.is_file() {
+            return Ok(path);
+        }
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| ToolsError::File { path, source }
+        };
+        fs::create_dir_all(&folder).map_err(failed(&folder))?;
+        let _lock = self.lock(peer.name, folder.join(format!("{}.lock", peer.name)))?;
+        if path.is_file() {
+            return Ok(path);
+        }
+        let unfinished = folder.join(format!("{}.unfinished", peer.name));
+        let mut install = go(&self.sources);
+        install.env("GOBIN", &unfinished).args(["install", &format!("{}@{}", peer.package, peer.version)]);
+        self.follow(peer.name, &mut install, |line, _| Some(Progress { tool: peer.name, done: 0, total: 0, line }))?;
+        let built = unfinished.join(peer.name);
+        fs::rename(&built, &path).map_err(failed(&built))?;
+        Ok(path)
     }
 
     fn tool(&self, tool: &Tool) -> Result<PathBuf, ToolsError> {
@@ -256,7 +281,7 @@ impl Tools {
         let folder = self.cache.join("tools");
         fs::create_dir_all(&folder).map_err(|source| ToolsError::File { path: folder.clone(), source })?;
         // The lock goes when the file is closed, which a killed process does too.
-        let _lock = self.lock(tool, folder.join(format!("{}.lock", tool.name)))?;
+        let _lock = self.lock(tool.name, folder.join(format!("{}.lock", tool.name)))?;
         if path.is_file() {
             return Ok(());
         }
@@ -265,7 +290,7 @@ impl Tools {
         fs::rename(&unfinished, path).map_err(|source| ToolsError::File { path: path.to_owned(), source })
     }
 
-    fn lock(&self, tool: &Tool, path: PathBuf) -> Result<File, ToolsError> {
+    fn lock(&self, tool: &'static str, path: PathBuf) -> Result<File, ToolsError> {
         let failed = |source| ToolsError::File { path: path.clone(), source };
         let file = File::create(&path).map_err(failed)?;
         let deadline = Instant::now() + BUILD_WAIT;
@@ -275,13 +300,13 @@ impl Tools {
                 Ok(()) => return Ok(file),
                 Err(TryLockError::Error(source)) => return Err(failed(source)),
                 Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
-                    return Err(ToolsError::Busy { tool: tool.name, lock: path });
+                    return Err(ToolsError::Busy { tool, lock: path });
                 }
                 Err(TryLockError::WouldBlock) => {}
             }
             if !told {
                 told = true;
-                (self.report)(Progress { tool: tool.name, done: 0, total: 0, line: "another process is building it" });
+                (self.report)(Progress { tool, done: 0, total: 0, line: "another process is building it" });
             }
             thread::sleep(Duration::from_millis(100));
         }
@@ -291,7 +316,7 @@ impl Tools {
         let folder = self.sources.join(tool.folder);
         let mut total = 0;
         // Listing also downloads the modules, and says which.
-        self.follow(tool, go(&folder).args(["list", "-deps", "."]), |line, from_stdout| {
+        self.follow(tool.name, go(&folder).args(["list", "-deps", "."]), |line, from_stdout| {
             total += usize::from(from_stdout);
             (!from_stdout).then_some(Progress { tool: tool.name, done: 0, total: 0, line })
         })?;
@@ -299,7 +324,7 @@ impl Tools {
         let mut build = go(&folder);
         build.args(["build", "-v", "-trimpath", "-buildvcs=false", "-ldflags"]);
         build.arg(link_flags(&folder)?).arg("-o").arg(output).arg(".");
-        self.follow(tool, &mut build, |line, _| {
+        self.follow(tool.name, &mut build, |line, _| {
             // A package's name is all it says of a package that compiles.
             done += usize::from(!line.contains(' '));
             Some(Progress { tool: tool.name, done, total, line })
@@ -309,7 +334,7 @@ impl Tools {
     /// Runs Go to its end, whatever time that takes, and reports its lines as they come.
     fn follow(
         &self,
-        tool: &Tool,
+        tool: &'static str,
         command: &mut Command,
         mut progress: impl for<'l> FnMut(&'l str, bool) -> Option<Progress<'l>>,
     ) -> Result<(), ToolsError> {
@@ -338,7 +363,7 @@ impl Tools {
         let output = Vec::from(last).join("\n");
         match child.wait() {
             Ok(status) if status.success() => Ok(()),
-            _ => Err(ToolsError::Build { tool: tool.name, output }),
+            _ => Err(ToolsError::Build { tool, output }),
         }
     }
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
-use plumb_suite::{Answer, Recorded, answered};
+use anyhow::Result;
+use plumb_suite::{Answer, Recorded};
 
 use crate::setup;
 
@@ -14,31 +14,7 @@ const FAMILIES: &str = "crates/helm/tests/helm/recorded";
 /// Records the answers of all families, or of those that are named.
 pub(crate) fn run(names: &[&str]) -> Result<()> {
     let helm = setup::tools()?.helm()?;
-    let mut files: Vec<_> = fs::read_dir(setup::root().join(FAMILIES))?.collect::<Result<_, _>>()?;
-    files.sort_by_key(fs::DirEntry::file_name);
-    for file in files {
-        let path = file.path();
-        let family = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        if !names.is_empty() && !names.contains(&family.as_str()) {
-            continue;
-        }
-        let (mut count, mut failed) = (0, None);
-        let text = fs::read_to_string(&path)?;
-        let again = answered(&text, &mut |case| {
-            count += 1;
-            let answer = ask(&helm, case).with_context(|| format!("{family}: {}", case.name));
-            answer.unwrap_or_else(|error| {
-                failed.get_or_insert(error);
-                Answer::Error(String::new())
-            })
-        });
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        fs::write(&path, again)?;
-        println!("{family}: {count} cases");
-    }
-    Ok(())
+    super::families(FAMILIES, names, &|case| ask(&helm, case))
 }
 
 /// Asks about one case, in a folder of its own.
