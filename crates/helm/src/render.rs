@@ -716,7 +716,7 @@ impl<'s, 'c> Set<'s, 'c> {
         let mut scope = Scope::new(heap.sym(b"gotpl"));
         for ((template, _), trees) in self.templates.iter().zip(templates) {
             match trees {
-                Ok(trees) => trees.into_iter().for_each(|tree| scope.add(&mut heap, tree)),
+                Ok(trees) => trees.into_iter().for_each(|tree| scope.add(&heap, tree)),
                 Err(message) => {
                     let rendered = Some(Rendered::unsorted(Vec::new(), heap, Arc::new(scope)));
                     let error = parse_error(&message);
