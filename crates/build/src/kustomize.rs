@@ -80,7 +80,7 @@ impl Run<'_> {
             let Some(text) = output.text.get(object.text) else { continue };
             let taken = object.given.and_then(|nth| given.get(nth)).map(|(_, taken)| taken.clone());
             let taken = taken.unwrap_or(Taken { role: Role::Object, sensitive: false, made: true, release: None });
-            let Ok(path) = request.path.join(&object.file_name) else { continue };
+            let path = object.source.and_then(|file| self.files.get(file)).map_or_else(|| request.path.clone(), |file| file.path.clone());
             let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
             let file =
                 SourceFile { source: request.source.clone(), revision: request.revision.clone(), path, text: text.into(), made: true };

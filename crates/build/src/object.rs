@@ -135,9 +135,11 @@ pub(crate) fn draft(
         return None;
     }
     if &*gvk.group == "kustomize.config.k8s.io" {
-        let diagnostic = Diagnostic::error("unsupported-format", "a kustomization is not an object, and not supported yet");
+        let diagnostic = Diagnostic::error("not-an-object", "a kustomization is not an object");
         check.diagnostics.push(
-            diagnostic.at(check.key_of(node, "kind"), "").hint("Take it out of the folder to apply the files beside it as they are."),
+            diagnostic
+                .at(check.key_of(node, "kind"), "")
+                .hint("Name its folder in a `kustomize` step, or take it out to apply the files beside it as they are."),
         );
         return None;
     }

@@ -58,6 +58,8 @@ pub struct Object {
     pub file_name: String,
     /// Which of the files that were given it is from.
     pub given: Option<usize>,
+    /// The file that it is written in, or that asks for it.
+    pub source: Option<FileId>,
 }
 
 /// What came of a build.
@@ -108,9 +110,15 @@ impl Request {
 pub fn build(world: &dyn World, request: &Request, charts: Option<&dyn Charts>, files: FileTable) -> Result<Built, WorldError> {
     let texts = Texts::new(files);
     let run = Run::new(world, &texts, request, charts);
-    let result = match build_in(&run, request) {
-        Ok(output) => Ok(output),
-        Err(Failure::Wrong(mistakes)) => Err(mistakes),
+    let result = build_in(&run, request);
+    let mut mistakes = run.take_mistakes();
+    let result = match result {
+        Ok(output) if mistakes.is_empty() => Ok(output),
+        Ok(_) => Err(mistakes),
+        Err(Failure::Wrong(more)) => {
+            mistakes.extend(more);
+            Err(mistakes)
+        }
         Err(Failure::World(error)) => return Err(error),
     };
     let warnings = run.warnings();
@@ -178,12 +186,18 @@ fn write<'a>(resources: &Resources<'a>, run: &Run<'a>) -> Outcome<Output> {
                     text: start..output.text.len(),
                     file_name: file_name(resource, several, run),
                     given: resource.given,
+                    source: source(resource, run),
                 });
             }
             Err(why) => mistakes.push(unwritable(resource, &why, run)),
         }
     }
     if mistakes.is_empty() { Ok(output) } else { Err(Failure::Wrong(mistakes)) }
+}
+
+/// The file at the end of an object's history.
+fn source<'a>(resource: &Resource<'a>, run: &Run<'a>) -> Option<FileId> {
+    run.texts.chain(resource.view()).into_iter().filter_map(|stamp| stamp.place).next_back().map(|place| place.file)
 }
 
 /// How many namespaces there are objects in.

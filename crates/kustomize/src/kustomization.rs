@@ -149,7 +149,7 @@ impl<'a> Kustomization<'a> {
         read.helm_charts.extend(old_charts.into_iter().map(|(chart, _)| chart));
         let says_something = fields.says_something(&["apiVersion", "kind"]);
         check_kind(&mut fields, api_version, kind);
-        fields.close()?;
+        fields.close().or_else(|failure| run.note(failure))?;
         if says_something { Ok(read) } else { Err(empty(whole)) }
     }
 }

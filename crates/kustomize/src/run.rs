@@ -30,6 +30,8 @@ pub(crate) struct Run<'a> {
     /// What kustomize would have done with its own schema by now: that decides how one that a kustomization names stands to it.
     embedded: Cell<Embedded>,
     warnings: RefCell<Vec<Diagnostic>>,
+    /// What is wrong, where the build goes on to find what else is.
+    mistakes: RefCell<Vec<Diagnostic>>,
 }
 
 impl<'a> Run<'a> {
@@ -44,6 +46,7 @@ impl<'a> Run<'a> {
             chosen: Cell::new(false),
             embedded: Cell::new(Embedded::Unused),
             warnings: RefCell::new(Vec::new()),
+            mistakes: RefCell::default(),
         }
     }
 
@@ -102,6 +105,21 @@ impl<'a> Run<'a> {
         if !warnings.contains(&warning) {
             warnings.push(warning);
         }
+    }
+
+    /// Keeps what is wrong for the end, so that the build can go on to find what else is.
+    pub(crate) fn note(&self, failure: Failure) -> Outcome<()> {
+        match failure {
+            Failure::Wrong(mistakes) => {
+                self.mistakes.borrow_mut().extend(mistakes);
+                Ok(())
+            }
+            world => Err(world),
+        }
+    }
+
+    pub(crate) fn take_mistakes(&self) -> Vec<Diagnostic> {
+        std::mem::take(&mut self.mistakes.borrow_mut())
     }
 
     pub(crate) fn warnings(&self) -> Vec<Diagnostic> {

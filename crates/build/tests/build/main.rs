@@ -14,6 +14,7 @@ use plumb_unit::{GitRef, GitSource, NodeKey, Policy, SourceSpec, Step, StepKind,
 use plumb_world::{RelPath, Severity, TreeId};
 
 mod helm;
+mod kustomize;
 mod limits;
 mod rules;
 
