@@ -12,6 +12,7 @@ mod charts;
 mod endings;
 mod faults;
 mod ground;
+mod kustomize;
 mod mistakes;
 mod moves;
 mod onepass;
