@@ -115,24 +115,8 @@ impl Run<'_> {
         }
     }
 
-    /// Says why a chart came to nothing: each value that its schemas refuse by itself.
+    /// Says why a chart came to nothing: each thing that is wrong, and each value that its schemas refuse, by itself.
     fn refuse(&mut self, error: &plumb_helm::Error, chart: &Chart, options: Options<'_>) {
-        for refused in &error.refused {
-            let values = if refused.at.is_empty() { "the values".to_owned() } else { format!("`{}`", refused.at.join(".")) };
-            if let Some(why) = &refused.unusable {
-                let message = format!("{values} cannot be held against the schema of chart `{}`: {why}", refused.chart);
-                self.diagnostics.push(Diagnostic::error("values-schema", message));
-            }
-            for violation in &refused.violations {
-                let path: Vec<&str> = refused.at.iter().chain(&violation.path).map(String::as_str).collect();
-                let place = if path.is_empty() { values.clone() } else { format!("`{}`", path.join(".")) };
-                let message = format!("{place} does not meet the schema of chart `{}`: {}", refused.chart, violation.message);
-                self.diagnostics.push(Diagnostic::error("values-schema", message));
-            }
-        }
-        if !error.refused.is_empty() {
-            return;
-        }
         let name = options.release;
         let files = Naming { files: RefCell::new(&mut self.files), revision: "".into() };
         let named = |name: &str, file: &File| Some(files.name(name, &file.data));

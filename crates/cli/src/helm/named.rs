@@ -35,7 +35,9 @@ pub(crate) fn report(chart: &Chart, options: Options<'_>, has_dns: bool, color: 
     let files = Files::default();
     let named = |name: &str, file: &File| files.name(name, file);
     let options = Options { trace: Some(&named), ..options };
-    let diagnostics = diagnose(chart, &options, &mut Machine { has_dns });
+    let mut diagnostics = diagnose(chart, &options, &mut Machine { has_dns });
+    // What has neither a place nor a hint says no more than Helm's own words above it.
+    diagnostics.retain(|diagnostic| !diagnostic.labels.is_empty() || !diagnostic.hints.is_empty());
     let table = files.table.borrow();
     plumb_build::report::render(&diagnostics, &table, "", color)
 }

@@ -49,8 +49,7 @@ pub(super) fn run(printer: &Printer, global: &Global, args: &TemplateArgs) -> Do
         }
         Err(error) => {
             tell(printer, &error.warnings);
-            let explains = error.place.is_some() || error.written.is_some();
-            let details = if explains { report(&chart, options, args.enable_dns, printer.color_err()) } else { String::new() };
+            let details = report(&chart, options, args.enable_dns, printer.color_err());
             failed(printer, args, error).map_err(|problem| Problem { details, ..problem })
         }
     }
