@@ -31,6 +31,7 @@ mod problem;
 mod references;
 mod replacements;
 mod replicas;
+mod repository;
 mod resource;
 mod resources;
 mod run;
@@ -46,3 +47,4 @@ mod visit;
 
 pub use build::{Built, KUSTOMIZE_VERSION, Object, Options, Output, Reorder, Request, build};
 pub use generators::helm::Charts;
+pub use repository::remote;

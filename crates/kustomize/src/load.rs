@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use plumb_world::{FileId, RelPath, SourceFile, Span, TreeId, WorldError};
+use plumb_world::{FileId, RelPath, Remote, RemoteTree, SourceFile, Span, TreeId, WorldError};
 
 use crate::decode::Placed;
 use crate::problem::{Failure, Outcome, wrong};
+use crate::repository::{self, Repository};
 use crate::run::Run;
 
 /// How deep kustomizations may name each other.
@@ -47,15 +48,20 @@ pub(crate) struct Loader {
     pub(crate) restricted: bool,
     /// The folders whose kustomizations led here, the outermost first.
     visited: Vec<(TreeId, RelPath)>,
+    /// The address of the repository that the tree is of, and what was asked of it; none for the tree that is built.
+    remote: Option<(Arc<str>, Arc<str>)>,
 }
 
 impl Loader {
     pub(crate) fn new(tree: TreeId, root: RelPath, restricted: bool) -> Self {
-        Self { tree, root, restricted, visited: Vec::new() }
+        Self { tree, root, restricted, visited: Vec::new(), remote: None }
     }
 
     /// Reads a file that a kustomization names. One that is not there is a mistake of who names it.
     pub(crate) fn file(&self, run: &Run<'_>, path: Placed<'_>) -> Outcome<File> {
+        if is_web(path.text) {
+            return self.web_file(run, path);
+        }
         let full = self.full(path)?;
         self.check_inside(run, path, &full)?;
         match self.read(run, &full) {
@@ -85,6 +91,14 @@ impl Loader {
         if path.text.is_empty() {
             return Err(wrong("path", "a path is empty", path.place).into());
         }
+        if is_web(path.text) {
+            return self.named_on_web(run, path);
+        }
+        if let Some(repository) = repository::parse(path.text)
+            && !matches!(self.full(path).map(|full| self.read(run, &full)), Ok(Ok(Some(_))))
+        {
+            return self.folder_of(run, path, &repository).map(Named::Folder);
+        }
         let full = self.full(path)?;
         match self.read(run, &full) {
             Ok(Some(file)) => self.check_inside(run, path, &full).map(|()| Named::File(file)),
@@ -94,6 +108,59 @@ impl Loader {
             Err(Failure::World(WorldError::WrongKind { .. })) => self.folder_at(path, full).map(Named::Folder),
             Err(failure) => Err(told(failure, path)),
         }
+    }
+
+    /// A path on the web: a file, unless it is the address of a repository.
+    fn named_on_web(&self, run: &Run<'_>, path: Placed<'_>) -> Outcome<Named> {
+        let plain = path.text.split(['?', '#']).next().unwrap_or(path.text);
+        let is_file = [".yaml", ".yml", ".json"].iter().any(|ending| plain.ends_with(ending)) && !plain.contains(".git/");
+        match repository::parse(path.text) {
+            Some(repository) if !is_file => self.folder_of(run, path, &repository).map(Named::Folder),
+            _ => self.web_file(run, path).map(Named::File),
+        }
+    }
+
+    fn web_file(&self, run: &Run<'_>, path: Placed<'_>) -> Outcome<File> {
+        match run.world.remote_file(path.text) {
+            Remote::Here(blob) => {
+                let name =
+                    path.text.split(['?', '#']).next().unwrap_or(path.text).trim_start_matches("https://").trim_start_matches("http://");
+                let file = SourceFile {
+                    source: Arc::from(path.text),
+                    revision: Arc::from(""),
+                    path: RelPath::parse(name).unwrap_or_else(|_| RelPath::root()),
+                    text: Arc::clone(&blob.bytes),
+                    made: false,
+                };
+                Ok(File { id: run.texts.add(file), bytes: blob.bytes })
+            }
+            Remote::Denied(why) => Err(wrong("remote", format!("`{}` cannot be fetched: {why}", path.text), path.place).into()),
+            Remote::NotHere => Err(not_fetched(path)),
+        }
+    }
+
+    /// Opens a folder of another repository; what is in it may name nothing outside of that.
+    fn folder_of(&self, run: &Run<'_>, path: Placed<'_>, repository: &Repository) -> Outcome<Loader> {
+        let remote = RemoteTree { url: repository.clone.clone(), reference: repository.reference.clone() };
+        let tree = match run.world.remote_tree(&remote) {
+            Remote::Here(tree) => tree,
+            Remote::Denied(why) => {
+                return Err(wrong("remote", format!("`{}` cannot be fetched: {why}", path.text), path.place).into());
+            }
+            Remote::NotHere => return Err(not_fetched(path)),
+        };
+        let root = RelPath::parse(&repository.folder).map_err(|error| wrong("path", error.to_string(), path.place))?;
+        let mut visited = self.visited.clone();
+        visited.push((self.tree, self.root.clone()));
+        if visited.iter().any(|(seen, at)| *seen == tree && at.starts_with(&root)) {
+            let message = format!("cycle detected: URI '{}' referenced by previous URI", path.text);
+            return Err(wrong("cycle", message, path.place).into());
+        }
+        if visited.len() > MAX_DEPTH {
+            return Err(wrong("too-deep", format!("more than {MAX_DEPTH} kustomizations are nested here"), path.place).into());
+        }
+        let remote = (Arc::from(remote.url), Arc::from(remote.reference));
+        Ok(Self { tree, root, restricted: true, visited, remote: Some(remote) })
     }
 
     /// Opens the folder of another kustomization.
@@ -116,7 +183,7 @@ impl Loader {
         if visited.len() > MAX_DEPTH {
             return Err(wrong("too-deep", format!("more than {MAX_DEPTH} kustomizations are nested here"), path.place).into());
         }
-        Ok(Self { tree: self.tree, root, restricted: self.restricted, visited })
+        Ok(Self { tree: self.tree, root, restricted: self.restricted, visited, remote: self.remote.clone() })
     }
 
     fn full(&self, path: Placed<'_>) -> Outcome<RelPath> {
@@ -162,8 +229,8 @@ impl Loader {
     fn read(&self, run: &Run<'_>, full: &RelPath) -> Outcome<Option<File>> {
         let Some(blob) = run.world.file(self.tree, full)? else { return Ok(None) };
         let file = SourceFile {
-            source: Arc::clone(&run.source),
-            revision: Arc::clone(&run.revision),
+            source: self.remote.as_ref().map_or(&run.source, |(url, _)| url).clone(),
+            revision: self.remote.as_ref().map_or(&run.revision, |(_, reference)| reference).clone(),
             path: full.clone(),
             text: Arc::clone(&blob.bytes),
             made: false,
@@ -180,4 +247,15 @@ fn told(failure: Failure, path: Placed<'_>) -> Failure {
         }
         other => other,
     }
+}
+
+fn is_web(path: &str) -> bool {
+    path.starts_with("https://") || path.starts_with("http://")
+}
+
+/// Whoever builds decides whether anything is fetched.
+fn not_fetched(path: Placed<'_>) -> Failure {
+    wrong("remote", format!("`{}` is at another address, which nothing is fetched from here", path.text), path.place)
+        .hint("In a unit, name the repository as a source and a path of it in a step of its own; or keep a copy beside the kustomization.")
+        .into()
 }

@@ -82,8 +82,8 @@ impl Snapshot {
         }
     }
 
-    /// Answers where a path leads.
-    pub(crate) fn real_path(&self, path: &RelPath, crossed: &mut Vec<RelPath>) -> Result<Option<RelPath>, WorldError> {
+    /// Returns where a path leads, and the links on the way; `None` when nothing has that path.
+    pub fn real_path(&self, path: &RelPath, crossed: &mut Vec<RelPath>) -> Result<Option<RelPath>, WorldError> {
         Ok(match self.locate(&self.repo().objects(), path, crossed)? {
             Lookup::Absent { .. } => None,
             Lookup::Found { path, .. } => Some(path),

@@ -9,6 +9,6 @@ mod tree;
 
 pub use diagnostic::{Diagnostic, Label, Severity, Warned};
 pub use path::{PathError, RelPath};
-pub use query::{Answer, CallSite, CertificateNeed, Lookup, Need};
+pub use query::{Answer, CallSite, CertificateNeed, Lookup, Need, Remote, RemoteTree};
 pub use secret::Secret;
 pub use tree::{Blob, BlobId, Entry, EntryKind, FileId, FileTable, Position, SourceFile, Span, TreeId, World, WorldError};

@@ -130,3 +130,23 @@ pub enum Answer {
     /// Nobody answers here: an offline build goes on with a stand-in and says so.
     Unanswered,
 }
+
+/// A tree of another repository, as a kustomization names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RemoteTree {
+    /// The repository's address.
+    pub url: String,
+    /// A branch, tag or commit; empty for the repository's own default.
+    pub reference: String,
+}
+
+/// What is known of something at another address.
+#[derive(Clone, Debug)]
+pub enum Remote<T> {
+    /// It is here.
+    Here(T),
+    /// It could not be had, and why.
+    Denied(String),
+    /// Nothing of other addresses is fetched here.
+    NotHere,
+}

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Answer, Need, RelPath};
+use crate::{Answer, Need, RelPath, Remote, RemoteTree};
 
 /// Names one snapshot's tree within one build. Given out by whoever implements [`World`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -146,6 +146,16 @@ pub trait World: Sync {
     fn real_path(&self, tree: TreeId, path: &RelPath) -> Result<Option<RelPath>, WorldError> {
         let _ = tree;
         Ok(Some(path.clone()))
+    }
+    /// Returns the tree of another repository. A world fetches nothing unless it was made to.
+    fn remote_tree(&self, remote: &RemoteTree) -> Remote<TreeId> {
+        let _ = remote;
+        Remote::NotHere
+    }
+    /// Returns a file of another address, over http(s). A world fetches nothing unless it was made to.
+    fn remote_file(&self, url: &str) -> Remote<Blob> {
+        let _ = url;
+        Remote::NotHere
     }
     /// Returns what is known of the outside. A world of files alone answers nothing.
     fn ask(&self, need: &Need) -> Answer {

@@ -23,7 +23,7 @@ pub(super) enum KustomizeCommand {
 /// Options of `kustomize build`.
 #[derive(Debug, Args)]
 pub(super) struct BuildArgs {
-    /// Folder of the kustomization
+    /// Folder of the kustomization, or an address of one in a Git repository: `https://HOST/REPOSITORY//FOLDER?ref=NAME`
     #[arg(default_value = ".", value_name = "DIR")]
     pub(super) path: String,
     /// File or folder to write to instead of stdout; in a folder each object gets a file

@@ -1,19 +1,70 @@
-//! Owns the world of `kustomize build`: the whole file system, as the user who asks sees it. Bases may lie anywhere.
+//! Owns the world of `kustomize build`: the whole file system, as the user who asks sees it, and repositories of other addresses that kustomizations
+//! name. Bases may lie anywhere.
 
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use plumb_world::{Blob, BlobId, Entry, EntryKind, RelPath, TreeId, World, WorldError};
+use plumb_source::{Cache, CacheOptions, ChartClient, FetchError, FetchOptions, Snapshot};
+use plumb_unit::{GitRef, GitSource};
+use plumb_world::{Blob, BlobId, Entry, EntryKind, RelPath, Remote, RemoteTree, TreeId, World, WorldError};
 
 /// The largest file that is read.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
-/// The file system.
-pub(super) struct Disk;
+/// The file system as tree 0, and repositories that were fetched as the trees behind it.
+#[derive(Default)]
+pub(super) struct Disk {
+    fetched: Mutex<Fetched>,
+}
+
+/// What was fetched of other addresses, for this build only.
+#[derive(Default)]
+struct Fetched {
+    /// Keeps the repositories; made when the first one is asked for, and gone with the build.
+    cache: Option<(tempfile::TempDir, Cache)>,
+    trees: Vec<(RemoteTree, Result<Snapshot, String>)>,
+}
 
 impl Disk {
     pub(super) const TREE: TreeId = TreeId(0);
+
+    /// Returns the snapshot of a tree that was fetched; nothing for the file system itself.
+    fn snapshot(&self, tree: TreeId) -> Result<Option<Snapshot>, WorldError> {
+        let Some(index) = tree.0.checked_sub(1) else { return Ok(None) };
+        let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        match fetched.trees.get(index as usize) {
+            Some((_, Ok(snapshot))) => Ok(Some(snapshot.clone())),
+            _ => Err(WorldError::UnknownTree(tree)),
+        }
+    }
+}
+
+impl Fetched {
+    fn fetch(&mut self, remote: &RemoteTree) -> Result<Snapshot, String> {
+        if self.cache.is_none() {
+            let folder = tempfile::tempdir().map_err(|error| format!("no folder to fetch to can be made: {error}"))?;
+            let cache = Cache::open(folder.path(), CacheOptions { loopback: true, ..CacheOptions::default() });
+            self.cache = Some((folder, cache.map_err(|error| error.to_string())?));
+        }
+        let Some((_, cache)) = &self.cache else { return Err("nothing can be fetched".to_owned()) };
+        let name = &remote.reference;
+        // A name says nothing of what it is: a branch goes before a tag, as in `git fetch`.
+        let tries = match name.as_str() {
+            "" => vec![GitRef::Default],
+            _ => vec![GitRef::Branch(name.clone()), GitRef::Tag(name.clone()), GitRef::Commit(name.clone())],
+        };
+        for reference in tries {
+            let source = GitSource { url: remote.url.clone(), reference, secret: None, path: RelPath::root() };
+            match cache.fetch(&source, None, &FetchOptions::default()) {
+                Ok(fetched) => return Ok(fetched.snapshot),
+                Err(FetchError::NoSuchRef { .. } | FetchError::Reference { .. }) if !name.is_empty() => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        Err(format!("there is no branch, tag or commit `{name}`; push it, or name one that is there"))
+    }
 }
 
 /// Contents are not addressed here: nothing is kept from one run to the next.
@@ -30,8 +81,11 @@ fn unreadable(path: &RelPath, error: &std::io::Error) -> WorldError {
 }
 
 impl World for Disk {
-    fn file(&self, _: TreeId, path: &RelPath) -> Result<Option<Blob>, WorldError> {
+    fn file(&self, tree: TreeId, path: &RelPath) -> Result<Option<Blob>, WorldError> {
         use std::io::Read;
+        if let Some(snapshot) = self.snapshot(tree)? {
+            return snapshot.file(path);
+        }
         let opened = match fs::File::open(place(path)) {
             Ok(opened) => opened,
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
@@ -52,7 +106,31 @@ impl World for Disk {
         Ok(Some(Blob { id: nothing(), bytes: bytes.into() }))
     }
 
-    fn real_path(&self, _: TreeId, path: &RelPath) -> Result<Option<RelPath>, WorldError> {
+    fn remote_tree(&self, remote: &RemoteTree) -> Remote<TreeId> {
+        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = fetched.trees.iter().position(|(known, _)| known == remote);
+        let index = known.unwrap_or_else(|| {
+            let snapshot = fetched.fetch(remote);
+            fetched.trees.push((remote.clone(), snapshot));
+            fetched.trees.len() - 1
+        });
+        match &fetched.trees[index].1 {
+            Ok(_) => Remote::Here(TreeId(u32::try_from(index + 1).unwrap_or(u32::MAX))),
+            Err(why) => Remote::Denied(why.clone()),
+        }
+    }
+
+    fn remote_file(&self, url: &str) -> Remote<Blob> {
+        match ChartClient::default().archive(url, None, &FetchOptions::default()) {
+            Ok(file) => Remote::Here(Blob { id: nothing(), bytes: file.bytes.into() }),
+            Err(error) => Remote::Denied(error.to_string()),
+        }
+    }
+
+    fn real_path(&self, tree: TreeId, path: &RelPath) -> Result<Option<RelPath>, WorldError> {
+        if let Some(snapshot) = self.snapshot(tree)? {
+            return snapshot.real_path(path, &mut Vec::new());
+        }
         match fs::canonicalize(place(path)) {
             Ok(real) => Ok(real.to_str().and_then(|real| RelPath::parse(real.trim_start_matches('/')).ok())),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
@@ -60,7 +138,10 @@ impl World for Disk {
         }
     }
 
-    fn list(&self, _: TreeId, path: &RelPath) -> Result<Option<Vec<Entry>>, WorldError> {
+    fn list(&self, tree: TreeId, path: &RelPath) -> Result<Option<Vec<Entry>>, WorldError> {
+        if let Some(snapshot) = self.snapshot(tree)? {
+            return snapshot.list(path);
+        }
         let read = match fs::read_dir(place(path)) {
             Ok(read) => read,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),

@@ -12,6 +12,7 @@ mod ends;
 mod helm;
 mod history;
 mod kills;
+mod kustomize;
 mod live;
 mod mistakes;
 mod moments;

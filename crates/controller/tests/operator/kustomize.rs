@@ -103,7 +103,10 @@ fn a_chart_then_a_kustomization_are_one_unit() {
     bench.push("Put it right");
     bench.until("the old level is back", || settings(&bench).as_ref() == Some(&first));
     bench.until_synced("shop");
-    bench.plane.kubectl(&["-n", &bench.namespace, "patch", "configmap/eu-web", "--type=merge", "-p", r#"{"data":{"size":"mine"}}"#]).unwrap();
+    bench
+        .plane
+        .kubectl(&["-n", &bench.namespace, "patch", "configmap/eu-web", "--type=merge", "-p", r#"{"data":{"size":"mine"}}"#])
+        .unwrap();
     bench.until("the drift is put right", || data(&bench, "size").as_deref() == Some("large"));
 
     // Only what the kustomization reads makes a build.

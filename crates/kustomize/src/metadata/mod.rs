@@ -1,7 +1,6 @@
 //! Owns `buildMetadata`: annotations that say where objects come from and what changed them (`resource/origin.go`), and the label that says who built
 //! them. kustomize keeps the annotations while it builds, whichever are asked for, and takes those out in the end that are not.
 
-mod repository;
 #[cfg(test)]
 mod tests;
 
@@ -51,7 +50,7 @@ impl Provenance {
     /// Returns where a path leads from here: deeper, or into a repository if it is the address of one.
     #[must_use]
     pub(crate) fn appended(&self, path: &str) -> Self {
-        match repository::parse(path) {
+        match crate::repository::parse(path) {
             Some(repository) => {
                 let path = joined("", repository.path());
                 Self { path, repo: repository.clone, reference: repository.reference, ..self.clone() }

@@ -1,12 +1,14 @@
-//! Owns telling addresses of Git repositories from paths (`api/internal/git/repospec.go`), as far as the annotations of origins need it.
+//! Owns telling addresses of Git repositories from paths (`api/internal/git/repospec.go`), and what they name.
+
+use plumb_world::RemoteTree;
 
 /// A repository and a place in it.
-pub(super) struct Repository {
+pub(crate) struct Repository {
     /// What is cloned.
-    pub(super) clone: String,
-    /// The folder in it, without a slash before it.
-    folder: String,
-    pub(super) reference: String,
+    pub(crate) clone: String,
+    /// The folder in it, without a slash before it; empty for its root.
+    pub(crate) folder: String,
+    pub(crate) reference: String,
 }
 
 /// How many parts of a path are the repository's, where nothing marks its end: owner and name.
@@ -14,13 +16,19 @@ const OWNER_AND_NAME: usize = 2;
 
 impl Repository {
     /// Returns the path that kustomize writes down; at the root it is the name of the folder that it would clone to.
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         if self.folder.is_empty() { "notCloned" } else { &self.folder }
     }
 }
 
+/// Returns the repository that an address names, and the folder in it; nothing for what is no such address.
+pub fn remote(address: &str) -> Option<(RemoteTree, String)> {
+    let repository = parse(address)?;
+    Some((RemoteTree { url: repository.clone, reference: repository.reference }, repository.folder))
+}
+
 /// Reads an address; nothing for a path.
-pub(super) fn parse(address: &str) -> Option<Repository> {
+pub(crate) fn parse(address: &str) -> Option<Repository> {
     if address.starts_with('/') {
         return None;
     }
