@@ -5,6 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use plumb_source::{Cache, CacheOptions, ChartClient, FetchError, FetchOptions, Snapshot};
 use plumb_unit::{GitRef, GitSource};
@@ -12,6 +13,9 @@ use plumb_world::{Blob, BlobId, Entry, EntryKind, RelPath, Remote, RemoteTree, T
 
 /// The largest file that is read.
 const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// How long all that is fetched for one build may take together: a host that never answers is not waited for once per name.
+const FETCHING: Duration = Duration::from_secs(120);
 
 /// The file system as tree 0, and repositories that were fetched as the trees behind it.
 #[derive(Default)]
@@ -25,6 +29,8 @@ struct Fetched {
     /// Keeps the repositories; made when the first one is asked for, and gone with the build.
     cache: Option<(tempfile::TempDir, Cache)>,
     trees: Vec<(RemoteTree, Result<Snapshot, String>)>,
+    /// How much of [`FETCHING`] is used up.
+    spent: Duration,
 }
 
 impl Disk {
@@ -42,7 +48,19 @@ impl Disk {
 }
 
 impl Fetched {
-    fn fetch(&mut self, remote: &RemoteTree) -> Result<Snapshot, String> {
+    /// Fetches with what is left of the time.
+    fn within_time<T>(&mut self, fetch: impl FnOnce(&mut Self, &FetchOptions) -> Result<T, String>) -> Result<T, String> {
+        let timeout = FETCHING.saturating_sub(self.spent);
+        if timeout.is_zero() {
+            return Err(format!("all that is fetched for one build may take {} s together, and those are over", FETCHING.as_secs()));
+        }
+        let start = Instant::now();
+        let done = fetch(self, &FetchOptions { timeout, ..FetchOptions::default() });
+        self.spent += start.elapsed();
+        done
+    }
+
+    fn fetch(&mut self, remote: &RemoteTree, options: &FetchOptions) -> Result<Snapshot, String> {
         if self.cache.is_none() {
             let folder = tempfile::tempdir().map_err(|error| format!("no folder to fetch to can be made: {error}"))?;
             let cache = Cache::open(folder.path(), CacheOptions { loopback: true, ..CacheOptions::default() });
@@ -57,7 +75,7 @@ impl Fetched {
         };
         for reference in tries {
             let source = GitSource { url: remote.url.clone(), reference, secret: None, path: RelPath::root() };
-            match cache.fetch(&source, None, &FetchOptions::default()) {
+            match cache.fetch(&source, None, options) {
                 Ok(fetched) => return Ok(fetched.snapshot),
                 Err(FetchError::NoSuchRef { .. } | FetchError::Reference { .. }) if !name.is_empty() => {}
                 Err(error) => return Err(error.to_string()),
@@ -110,7 +128,7 @@ impl World for Disk {
         let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
         let known = fetched.trees.iter().position(|(known, _)| known == remote);
         let index = known.unwrap_or_else(|| {
-            let snapshot = fetched.fetch(remote);
+            let snapshot = fetched.within_time(|fetched, options| fetched.fetch(remote, options));
             fetched.trees.push((remote.clone(), snapshot));
             fetched.trees.len() - 1
         });
@@ -121,9 +139,11 @@ impl World for Disk {
     }
 
     fn remote_file(&self, url: &str) -> Remote<Blob> {
-        match ChartClient::default().archive(url, None, &FetchOptions::default()) {
+        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = fetched.within_time(|_, options| ChartClient::default().archive(url, None, options).map_err(|error| error.to_string()));
+        match file {
             Ok(file) => Remote::Here(Blob { id: nothing(), bytes: file.bytes.into() }),
-            Err(error) => Remote::Denied(error.to_string()),
+            Err(why) => Remote::Denied(why),
         }
     }
 
