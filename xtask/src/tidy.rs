@@ -26,7 +26,7 @@ const LAYERS: &[&[&str]] = &[
     &["secrets"],
     &["build"],
     &["plan"],
-    &["source"],
+    &["certificates", "source"],
     &["cluster"],
     &["host", "terraform"],
     &["store"],

@@ -5,12 +5,11 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use plumb_build::{Built, Request, SourceTree};
-use plumb_controller::answers::{AnsweredWorld, Known};
 use plumb_manifest::Digest;
 use plumb_schema::Schema;
 use plumb_source::FolderWorld;
 use plumb_unit::{Evidence, NodeKey, Policy, SourceSpec, Target, Unit};
-use plumb_world::{RelPath, World};
+use plumb_world::{AnsweredWorld, Known, RelPath, World};
 
 use crate::printer::shown;
 use crate::problem::Problem;
