@@ -8,8 +8,8 @@ use plumb_schema::Schema;
 use plumb_world::{Known, Need};
 
 use crate::folder::Folder;
-use crate::moment::now_ms;
-use crate::oneshot::cluster_problem;
+use crate::operator::moment::now_ms;
+use crate::operator::oneshot::cluster_problem;
 use crate::problem::Problem;
 
 /// A build with what it was answered.
