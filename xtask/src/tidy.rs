@@ -2,7 +2,7 @@
 //!
 //! Layers: each crate has a place in [`LAYERS`] and uses crates above its own line only; [`PURE`] crates have no package of
 //! [`IMPURE`] among their dependencies, however deep. An exception is an entry of a table here with its reason, and an entry
-//! that is no longer needed is itself a finding.
+//! that is no longer needed is itself a finding. A build of the program without its operator stays without [`NOT_LEAN`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -26,7 +26,7 @@ const LAYERS: &[&[&str]] = &[
     &["secrets"],
     &["build"],
     &["plan"],
-    &["source"],
+    &["certificates", "source"],
     &["cluster"],
     &["host", "terraform"],
     &["store"],
@@ -87,6 +87,9 @@ const IMPURE: &[&str] = &[
     "walkdir",
 ];
 
+/// Packages that a `plumb` without its operator must not have: what it was made to be built without.
+const NOT_LEAN: &[&str] = &["axum", "k8s-openapi", "kube", "kube-client", "kube-core", "sqlx", "sqlx-core", "sqlx-sqlite"];
+
 /// Dependencies between crates that the layers forbid: (user, used, reason).
 const EDGE_EXCEPTIONS: &[(&str, &str, &str)] = &[];
 
@@ -131,6 +134,7 @@ pub(crate) fn run(root: &Path) -> Vec<String> {
         Ok(metadata) => check_dependencies(&metadata, &|user| built_alone(root, user), &mut findings),
         Err(why) => findings.push(format!("Cargo.toml: {why}")),
     }
+    check_lean(packages(root, &["--package", "plumb", "--no-default-features"]), &mut findings);
     findings.sort();
     findings
 }
@@ -423,12 +427,31 @@ fn check_dependencies(metadata: &Value, alone: &dyn Fn(&str) -> Option<BTreeSet<
 
 /// Returns the packages of one of our crates when it is built alone: in the graph of all, other crates switch on features for it.
 fn built_alone(root: &Path, user: &str) -> Option<BTreeSet<String>> {
+    packages(root, &["--package", &format!("plumb-{user}")])
+}
+
+/// Returns the packages of a build; nothing where cargo does not tell.
+fn packages(root: &Path, build: &[&str]) -> Option<BTreeSet<String>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let package = format!("plumb-{user}");
-    let arguments = ["tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{p}", "--package", &package];
-    let output = Command::new(cargo).args(arguments).current_dir(root).output().ok().filter(|output| output.status.success())?;
+    let arguments = ["tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{p}"];
+    let output =
+        Command::new(cargo).args(arguments).args(build).current_dir(root).output().ok().filter(|output| output.status.success())?;
     let lines = String::from_utf8_lossy(&output.stdout).into_owned();
     Some(lines.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
+}
+
+fn check_lean(packages: Option<BTreeSet<String>>, findings: &mut Vec<String>) {
+    const FILE: &str = "crates/cli/Cargo.toml";
+    let Some(packages) = packages else {
+        findings.push(format!("{FILE}:1: `cargo tree -p plumb --no-default-features` does not tell what a build without the operator has"));
+        return;
+    };
+    for name in NOT_LEAN.iter().filter(|name| packages.contains(**name)) {
+        let advice = format!(
+            "`cargo tree -p plumb --no-default-features -e normal -i {name}` says through what: make it optional, of the feature `operator`"
+        );
+        findings.push(format!("{FILE}:1: `plumb` without the operator has `{name}`: {advice}"));
+    }
 }
 
 fn check_pure(graph: &Graph<'_>, member: &str, user: &str, alone: &dyn Fn(&str) -> Option<BTreeSet<String>>, findings: &mut Vec<String>) {
@@ -577,6 +600,18 @@ mod tests {
         assert_eq!(workspace(&chain), ["crates/plan/Cargo.toml:1: `plan` is pure, but has `tokio` (plan → a → b → tokio)"]);
         assert!(workspace(&[("plumb-plan", "a", None), ("a", "tokio", Some("build"))]).is_empty());
         assert!(workspace(&[("plumb-source", "tokio", None)]).is_empty());
+    }
+
+    #[test]
+    fn a_build_without_the_operator_stays_lean() {
+        let check = |packages: Option<&[&str]>| {
+            let mut findings = Vec::new();
+            check_lean(packages.map(|names| names.iter().map(|name| (*name).to_owned()).collect()), &mut findings);
+            findings.len()
+        };
+        assert_eq!(check(Some(&["plumb", "plumb-source", "tokio"])), 0);
+        assert_eq!(check(Some(&["plumb", "axum", "sqlx-core", "sqlx"])), 3);
+        assert_eq!(check(None), 1);
     }
 
     /// An exception nobody needs is a finding, so the tables cannot rot: here on a tree of our own making.

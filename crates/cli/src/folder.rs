@@ -5,11 +5,10 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use plumb_build::{Built, Request, SourceTree};
-use plumb_controller::answers::{AnsweredWorld, Known};
 use plumb_manifest::Digest;
 use plumb_schema::Schema;
 use plumb_source::FolderWorld;
-use plumb_unit::{Evidence, NodeKey, Policy, SourceSpec, Target, Unit};
+use plumb_unit::{NodeKey, Policy, SourceSpec, Target, Unit};
 use plumb_world::{RelPath, World};
 
 use crate::printer::shown;
@@ -29,6 +28,7 @@ pub(crate) struct Folder {
     world: FolderWorld,
     trees: BTreeMap<Arc<str>, SourceTree>,
     /// Where it is, for evidence: the same folder under another name is another source.
+    #[cfg(feature = "operator")]
     place: PathBuf,
 }
 
@@ -56,7 +56,13 @@ impl Folder {
             declared_at: String::new(),
             digest: Digest::of(b""),
         };
-        Ok(Self { unit: unit.with_digest(), world, trees: BTreeMap::from([(SOURCE.into(), tree)]), place })
+        Ok(Self {
+            unit: unit.with_digest(),
+            world,
+            trees: BTreeMap::from([(SOURCE.into(), tree)]),
+            #[cfg(feature = "operator")]
+            place,
+        })
     }
 
     /// Builds the manifests offline: what a chart asks of a cluster is not answered.
@@ -64,20 +70,23 @@ impl Folder {
         self.build_in(&self.world, schema)
     }
 
-    /// Builds the manifests with what is known so far; [`Built::needs`] says what else has to be.
-    pub(crate) fn build_with(&self, known: &Known, schema: &Schema) -> Result<Built, Problem> {
-        self.build_in(&AnsweredWorld { world: &self.world, known }, schema)
-    }
-
     fn build_in(&self, world: &dyn World, schema: &Schema) -> Result<Built, Problem> {
         let request = Request { unit: &self.unit, trees: self.trees.clone() };
         plumb_build::build(world, &request, schema).map_err(|error| Problem::of(&error))
     }
+}
+
+#[cfg(feature = "operator")]
+impl Folder {
+    /// Builds the manifests with what is known so far; [`Built::needs`] says what else has to be.
+    pub(crate) fn build_with(&self, known: &plumb_world::Known, schema: &Schema) -> Result<Built, Problem> {
+        self.build_in(&plumb_world::AnsweredWorld { world: &self.world, known }, schema)
+    }
 
     /// Returns what a build read, as evidence for what is gone.
-    pub(crate) fn evidence(&self, built: &Built) -> Evidence {
+    pub(crate) fn evidence(&self, built: &Built) -> plumb_unit::Evidence {
         let parts = built.files.iter().filter(|(_, file)| !file.made).flat_map(|(_, file)| [file.path.as_str().as_bytes(), &file.text]);
-        Evidence { source: format!("folder:{}", self.place.display()), commit: Digest::of_parts(parts).to_string() }
+        plumb_unit::Evidence { source: format!("folder:{}", self.place.display()), commit: Digest::of_parts(parts).to_string() }
     }
 }
 

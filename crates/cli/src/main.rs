@@ -5,35 +5,27 @@
 #![expect(clippy::disallowed_methods, reason = "an edge: it reads the command line's files and environment, and the clock")]
 #![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on fails"))]
 
-mod apply;
+#[cfg(any(test, not(feature = "operator")))]
+mod absent;
 mod args;
-mod backend;
-mod diff;
 mod explain;
 mod folder;
 mod helm;
 mod kustomize;
-mod moment;
-mod name;
-mod oneshot;
-mod place;
+#[cfg(feature = "operator")]
+mod operator;
 mod printer;
 mod problem;
-mod progress;
-mod questions;
-mod remote;
 mod render;
-mod serve;
+#[cfg(feature = "operator")]
 mod table;
-mod words;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use args::{Cli, Command};
 use clap::Parser;
 use printer::Printer;
-use problem::{Done, Problem};
+use problem::Done;
 use serde_json::Value;
 
 #[global_allocator]
@@ -57,50 +49,17 @@ fn main() -> ExitCode {
 fn run(cli: &Cli, printer: &Printer) -> Done {
     let global = &cli.global;
     match &cli.command {
-        Command::Render(args) if is_here(&args.path) => render::run(printer, global, args),
+        #[cfg(feature = "operator")]
+        Command::Render(args) if !operator::is_here(&args.path) => operator::render(printer, global, &args.path),
+        Command::Render(args) => render::run(printer, global, args),
         Command::Explain(args) => explain::run(printer, global, args),
         Command::Helm(command) => helm::run(printer, global, command),
         Command::Kustomize(args) => kustomize::run(printer, &args.words),
-        Command::Serve(args) => with_runtime(Threads::Many, serve::run(printer, global, args)),
-        Command::Apply(args) if is_here(&args.path) => with_runtime(Threads::Many, apply::run(printer, global, args)),
-        Command::Diff(args) if is_here(&args.path) => with_runtime(Threads::Many, diff::run(printer, global, args)),
-        asked => with_runtime(Threads::One, remote::run(printer, global, asked)),
+        #[cfg(feature = "operator")]
+        Command::Operator(command) => operator::run(printer, global, command),
+        #[cfg(not(feature = "operator"))]
+        Command::Operator(command) => absent::run(command),
     }
-}
-
-/// Returns whether a path is meant: what lies here, and what nothing but a path can be written as.
-fn is_here(path: &str) -> bool {
-    Path::new(path).exists()
-        || path.starts_with(['.', '/'])
-        || path.matches('/').count() > 1
-        || path.ends_with(".yaml")
-        || path.ends_with(".yml")
-}
-
-/// Threads that work at once: what is fast enough is limited by the other side, and each thread costs memory.
-const MOST_WORKERS: usize = 4;
-/// Threads for what blocks: files, Git, builds. Nothing that blocks waits for another that does, and each thread keeps memory of its own.
-const MOST_BLOCKING: usize = 12;
-
-enum Threads {
-    One,
-    Many,
-}
-
-fn with_runtime(threads: Threads, work: impl Future<Output = Done>) -> Done {
-    let mut builder = match threads {
-        Threads::One => tokio::runtime::Builder::new_current_thread(),
-        Threads::Many => tokio::runtime::Builder::new_multi_thread(),
-    };
-    if let Threads::Many = threads {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        builder.worker_threads(cores.min(MOST_WORKERS)).max_blocking_threads(MOST_BLOCKING);
-    }
-    let runtime = builder.enable_all().build().map_err(|error| Problem::new(format!("no threads can be started: {error}")))?;
-    let done = runtime.block_on(work);
-    // A watch or a connection that is still open must not keep a command from ending.
-    runtime.shutdown_background();
-    done
 }
 
 /// Returns a value as JSON.

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use crate::args::Format;
 use crate::problem::Problem;
-use crate::table::Table;
 
 /// What a piece of text says by its colour; it must say the same without.
+#[cfg_attr(not(feature = "operator"), expect(dead_code, reason = "one set of tones; only the operator's tables show all of them"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
     /// As it should be.
@@ -49,6 +49,7 @@ const RESET: &str = "\x1b[0m";
 pub(crate) struct Printer {
     color_out: bool,
     color_err: bool,
+    #[cfg(feature = "operator")]
     moving: bool,
 }
 
@@ -59,13 +60,12 @@ impl Printer {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let color = !set("NO_COLOR") && !dumb;
         let (out, err) = (io::stdout().is_terminal(), io::stderr().is_terminal());
-        Self { color_out: color && out, color_err: color && err, moving: err && !dumb && !set("CI") }
-    }
-
-    /// Returns a printer without colour or movement.
-    #[cfg(test)]
-    pub(crate) fn plain() -> Self {
-        Self { color_out: false, color_err: false, moving: false }
+        Self {
+            color_out: color && out,
+            color_err: color && err,
+            #[cfg(feature = "operator")]
+            moving: err && !dumb && !set("CI"),
+        }
     }
 
     /// Returns whether diagnostics on stderr may have colour.
@@ -73,19 +73,9 @@ impl Printer {
         self.color_err
     }
 
-    /// Returns whether lines on stderr may be drawn over.
-    pub(crate) fn moving(&self) -> bool {
-        self.moving
-    }
-
     /// Returns a text for stdout in a tone.
     pub(crate) fn paint(&self, tone: Tone, text: &str) -> String {
         paint(self.color_out, tone, text)
-    }
-
-    /// Returns a text for stderr in a tone.
-    pub(crate) fn paint_err(&self, tone: Tone, text: &str) -> String {
-        paint(self.color_err, tone, text)
     }
 
     /// Writes data as it is.
@@ -118,11 +108,6 @@ impl Printer {
     /// Writes a line of data.
     pub(crate) fn line(&self, text: &str) -> io::Result<()> {
         self.data(&format!("{text}\n"))
-    }
-
-    /// Writes a table.
-    pub(crate) fn table(&self, table: &Table) -> io::Result<()> {
-        self.data(&table.render(self.color_out))
     }
 
     /// Writes a document as JSON or YAML.
@@ -165,6 +150,31 @@ impl Printer {
     pub(crate) fn err(&self, text: &str) {
         let mut err = io::stderr().lock();
         let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+    }
+}
+
+/// What only the operator's commands do: tables, lines that move, questions.
+#[cfg(feature = "operator")]
+impl Printer {
+    /// Returns a printer without colour or movement.
+    #[cfg(test)]
+    pub(crate) fn plain() -> Self {
+        Self { color_out: false, color_err: false, moving: false }
+    }
+
+    /// Returns whether lines on stderr may be drawn over.
+    pub(crate) fn moving(&self) -> bool {
+        self.moving
+    }
+
+    /// Returns a text for stderr in a tone.
+    pub(crate) fn paint_err(&self, tone: Tone, text: &str) -> String {
+        paint(self.color_err, tone, text)
+    }
+
+    /// Writes a table.
+    pub(crate) fn table(&self, table: &crate::table::Table) -> io::Result<()> {
+        self.data(&table.render(self.color_out))
     }
 
     /// Asks a question that `y` or `yes` agrees to. Returns nothing when there is nobody to ask.

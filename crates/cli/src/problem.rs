@@ -52,6 +52,7 @@ impl Problem {
     }
 
     /// Makes it one of `diff`, where 1 means "different".
+    #[cfg(feature = "operator")]
     #[must_use]
     pub(crate) fn of_diff(self) -> Self {
         Self { code: self.code.max(USAGE), ..self }
@@ -109,6 +110,7 @@ mod tests {
         assert_eq!(Problem::of(&outer).message, "no answer: connection refused");
     }
 
+    #[cfg(feature = "operator")]
     #[test]
     fn a_failed_diff_is_told_from_a_difference() {
         assert_eq!(Problem::new("x").of_diff().code, 2);

@@ -5,11 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use plumb_cluster::{Acting, Class, ClusterError, classify};
-use plumb_world::{Answer, Blob, CertificateNeed, Entry, Need, RelPath, TreeId, World, WorldError};
+use plumb_world::{Answer, CertificateNeed, Known, Need};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-
-use crate::certificates;
 
 /// How often a build is run again because its questions lead to further ones, before that is called an error.
 pub const MAX_ROUNDS: usize = 16;
@@ -19,35 +17,6 @@ pub const MAX_KEPT: usize = 4_096;
 
 /// Milliseconds of a day.
 const DAY_MS: u64 = 86_400_000;
-
-/// Answers by question.
-pub type Known = BTreeMap<Need, Answer>;
-
-/// A world of files, with answers beside them. What is not known yet is answered later.
-pub struct AnsweredWorld<'w> {
-    /// The files.
-    pub world: &'w dyn World,
-    /// The answers.
-    pub known: &'w Known,
-}
-
-impl World for AnsweredWorld<'_> {
-    fn file(&self, tree: TreeId, path: &RelPath) -> Result<Option<Blob>, WorldError> {
-        self.world.file(tree, path)
-    }
-
-    fn list(&self, tree: TreeId, path: &RelPath) -> Result<Option<Vec<Entry>>, WorldError> {
-        self.world.list(tree, path)
-    }
-
-    fn real_path(&self, tree: TreeId, path: &RelPath) -> Result<Option<RelPath>, WorldError> {
-        self.world.real_path(tree, path)
-    }
-
-    fn ask(&self, need: &Need) -> Answer {
-        self.known.get(need).cloned().unwrap_or(Answer::Later)
-    }
-}
 
 /// Answers that stay the same from build to build: randomness for ever, certificates until they have to be renewed. All of them are secret.
 #[derive(Clone, Default)]
@@ -140,7 +109,7 @@ impl KeptAnswers {
 }
 
 fn certificate(function: &str, request: &CertificateNeed) -> Result<Arc<[u8]>, String> {
-    let (certificate, key) = certificates::make(function, request)?;
+    let (certificate, key) = plumb_certificates::make(function, request)?;
     Ok(json!([certificate, key]).to_string().into_bytes().into())
 }
 

@@ -9,7 +9,6 @@
 pub mod answers;
 mod ask;
 mod board;
-pub mod certificates;
 mod clock;
 mod config;
 pub mod core;

@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 use plumb_manifest::Digest;
 use plumb_plan::Occasion;
 use plumb_unit::Unit;
-use plumb_world::{Answer, FileTable, Need};
+use plumb_world::{Answer, FileTable, Known, Need};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::answers::{Known, OfTheRevision};
+use crate::answers::OfTheRevision;
 use crate::clock::now_ms;
 
 /// One installation of a unit. The last one lies beside the inventory.

@@ -4,8 +4,6 @@ use std::net::ToSocketAddrs;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use plumb_gotemplate::{CallKey, CertificateRequest, Failure, Host};
-
-use plumb_controller::certificates;
 use plumb_world::CertificateNeed;
 
 /// Answers charts with this machine's clock and randomness, and with no cluster: what `helm template` does.
@@ -42,6 +40,6 @@ impl Host for Machine {
 
     fn certificate(&mut self, key: CallKey<'_>, request: &CertificateRequest<'_>) -> Result<(String, String), Failure> {
         let need = CertificateNeed::from(request);
-        certificates::make(key.function, &need).map_err(Failure::new)
+        plumb_certificates::make(key.function, &need).map_err(Failure::new)
     }
 }

@@ -8,13 +8,13 @@ use plumb_build::{Built, Request, SourceTree, report};
 use plumb_manifest::{Digest, Manifest, Moment, ObjectKey, Scope};
 use plumb_store::{BuildInput, BuildRecord, InputFile, RecordedBuild, Which};
 use plumb_unit::{NodeKey, Revisions, Unit};
-use plumb_world::{Diagnostic, FileTable, Need, World};
+use plumb_world::{AnsweredWorld, Diagnostic, FileTable, Known, Need, World};
 use tokio_util::sync::CancellationToken;
 
 use super::sources::Reads;
 use super::units::BuiltUnit;
 use super::{Shared, failure, plans, recorded, targets};
-use crate::answers::{AnsweredWorld, KeptAnswers, Known, MAX_ROUNDS};
+use crate::answers::{KeptAnswers, MAX_ROUNDS};
 use crate::clock::now_ms;
 use crate::core::{Class, EffectId, End, Event, Failure, PrunePermission, RequestId, Want};
 use crate::releases::{self, Release};

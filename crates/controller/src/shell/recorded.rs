@@ -7,9 +7,8 @@ use plumb_build::SourceTree;
 use plumb_manifest::Digest;
 use plumb_store::{InputFile, RecordedBuild};
 use plumb_unit::{Revisions, Unit};
-use plumb_world::{Answer, Blob, BlobId, Entry, EntryKind, Need, RelPath, TreeId, World, WorldError};
+use plumb_world::{Answer, Blob, BlobId, Entry, EntryKind, Known, Need, RelPath, TreeId, World, WorldError};
 
-use crate::answers::Known;
 use crate::core::{Class, Failure};
 
 /// Returns the unit as it was recorded. Where it lives and how it is kept stay as they are declared now: a rollback brings back what was built,

@@ -7,9 +7,9 @@ use plumb_store::ObjectOutcome;
 
 use super::{Remote, refusal};
 use crate::args::Format;
+use crate::operator::words::{cut, reference, result_tone, word};
 use crate::printer::{Printer, Tone, clean_line};
 use crate::problem::{DONE, Done, Problem};
-use crate::words::{cut, reference, result_tone, word};
 
 /// How wide a line that is drawn over may be.
 const MAX_WIDTH: usize = 100;

@@ -3,7 +3,7 @@
 use plumb_server::api::{NewRequest, OrderKind, UnitRef};
 
 use super::{Remote, refusal};
-use crate::args::{ApplyArgs, ApproveArgs, DeleteArgs, RequestArgs, RollbackArgs, SuspendArgs};
+use crate::operator::args::{ApplyArgs, ApproveArgs, DeleteArgs, RequestArgs, RollbackArgs, SuspendArgs};
 use crate::problem::{DONE, Done, Problem};
 
 impl Remote<'_> {

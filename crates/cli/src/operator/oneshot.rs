@@ -15,9 +15,9 @@ use plumb_world::Diagnostic;
 
 use crate::args::Global;
 use crate::folder::{Folder, INSTALLATION};
+use crate::operator::questions::{self, Answered};
 use crate::printer::Printer;
 use crate::problem::Problem;
-use crate::questions::{self, Answered};
 use crate::render;
 
 /// What the commands ask of the pipeline.

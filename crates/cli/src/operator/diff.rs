@@ -7,11 +7,12 @@ use plumb_plan::{FieldChange, HoldKind, ObjectSummary, Operation, UnitHash, appl
 use plumb_server::api::{DiffView, FieldDiff, ObjectDiff};
 use serde_json::{Value, json};
 
-use crate::args::{DiffArgs, Format, Global};
-use crate::oneshot::{self, Ask, OneShot, cluster_problem};
+use crate::args::{Format, Global};
+use crate::operator::args::DiffArgs;
+use crate::operator::oneshot::{self, Ask, OneShot, cluster_problem};
+use crate::operator::words;
 use crate::printer::{Printer, Tone, clean_line};
 use crate::problem::{DONE, Done, FAILED, Problem};
-use crate::words;
 
 /// What would happen to one object.
 pub(crate) struct Difference {

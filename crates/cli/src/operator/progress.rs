@@ -8,7 +8,7 @@ use std::time::Instant;
 use plumb_manifest::ObjectKey;
 use plumb_plan::{Event, Health, ObjectResult, Operation, Plan};
 
-use crate::moment;
+use crate::operator::moment;
 use crate::printer::{Printer, Tone, clean_line};
 
 /// How wide a line that is drawn over may be: a longer one would break, and could not be drawn over.

@@ -25,7 +25,7 @@ use plumb_store::{SyncDetail, SyncId, SyncSummary};
 use plumb_unit::NodeKey;
 use tokio::sync::{mpsc, watch};
 
-use crate::moment::now_ms;
+use crate::operator::moment::now_ms;
 use requests::{Asked, Requests};
 
 pub(crate) use probe::Figures;

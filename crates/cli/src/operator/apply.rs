@@ -9,11 +9,12 @@ use plumb_store::ObjectEntry;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::args::{ApplyArgs, Format, Global};
-use crate::oneshot::{self, Ask, OneShot};
+use crate::args::{Format, Global};
+use crate::operator::args::ApplyArgs;
+use crate::operator::oneshot::{self, Ask, OneShot};
+use crate::operator::progress::{Progress, word};
 use crate::printer::{Printer, Tone, clean_line};
 use crate::problem::{DONE, Done, FAILED, Problem};
-use crate::progress::{Progress, word};
 
 /// Applies a folder, or prints what that would do.
 pub(crate) async fn run(printer: &Printer, global: &Global, args: &ApplyArgs) -> Done {

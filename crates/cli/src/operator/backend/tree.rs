@@ -11,7 +11,7 @@ use plumb_unit::InventoryItem;
 use tokio::task::JoinSet;
 
 use super::{OperatorBackend, cluster_error, view};
-use crate::moment;
+use crate::operator::moment;
 
 /// How many namespaces are looked through for children: in each, every kind of child is listed.
 const MAX_NAMESPACES: usize = 16;

@@ -1,4 +1,26 @@
 //! Owns the keys and certificates that charts ask for, as Sprig makes them (crypto.go): RSA of 2,048 bits unless a key is given, PEM as Go writes it.
+//! Must not keep them: what was made once and is asked for again is the caller's.
+//!
+//! ```
+//! use plumb_world::CertificateNeed;
+//!
+//! # fn main() -> Result<(), String> {
+//! let request = CertificateNeed {
+//!     common_name: "ecdsa".to_owned(),
+//!     addresses: Vec::new(),
+//!     names: Vec::new(),
+//!     days: 0,
+//!     authority: false,
+//!     signer: None,
+//!     key: None,
+//! };
+//! let (_, key) = plumb_certificates::make("genPrivateKey", &request)?;
+//! assert!(key.starts_with("-----BEGIN EC PRIVATE KEY-----"));
+//! # Ok(())
+//! # }
+//! ```
+
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that cannot go on fails"))]
 
 use plumb_world::CertificateNeed;
 use rcgen::{

@@ -11,7 +11,7 @@ use plumb_store::HoldEntry;
 use plumb_unit::NodeKey;
 
 use super::{gate, problems};
-use crate::moment;
+use crate::operator::moment;
 
 /// How many gates one sentence names.
 const NAMED_GATES: usize = 3;

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use super::shape::{Gate, UnitStatus};
 use crate::args::Format;
-use crate::moment;
+use crate::operator::moment;
+use crate::operator::words::{cut, first_line, health_tone, revisions, word};
 use crate::printer::{Printer, Tone, clean, clean_line};
 use crate::problem::{DONE, Done};
 use crate::table::{Cell, Table};
-use crate::words::{cut, first_line, health_tone, revisions, word};
 
 /// How long a message in a table may be.
 const MAX_MESSAGE_CHARS: usize = 80;

@@ -150,7 +150,7 @@ fn activity(view: &UnitView, now_ms: u64) -> String {
         ActivityState::Queued => format!("waits for a free place{what}"),
         ActivityState::Working => format!("working{what}"),
         ActivityState::Waiting => match until_ms {
-            Some(until) => format!("tried again {}", crate::moment::until(*until, now_ms)),
+            Some(until) => format!("tried again {}", crate::operator::moment::until(*until, now_ms)),
             None => "tried again later".to_owned(),
         },
     }

@@ -10,13 +10,14 @@ mod tree;
 use plumb_server::api::{UnitFilter, UnitRef};
 use plumb_server::client::{Client, ClientError};
 
-use crate::args::{Command, Format, Global, HistoryArgs};
-use crate::moment;
-use crate::name::UnitName;
-use crate::place;
+use crate::args::{Format, Global};
+use crate::operator::args::{HistoryArgs, Listing, OperatorCommand};
+use crate::operator::moment;
+use crate::operator::name::UnitName;
+use crate::operator::place;
+use crate::operator::words;
 use crate::printer::{Printer, clean_line};
 use crate::problem::{DONE, Done, FAILED, Problem};
-use crate::words;
 
 use shape::UnitStatus;
 
@@ -28,28 +29,32 @@ pub(crate) struct Remote<'a> {
 }
 
 /// Carries out a command.
-pub(crate) async fn run(printer: &Printer, global: &Global, command: &Command) -> Done {
-    let remote = Remote { printer, global, client: Client::new(place::socket(global.socket.as_deref())) };
+pub(crate) async fn run(printer: &Printer, global: &Global, command: &OperatorCommand) -> Done {
+    let remote = Remote::of(printer, global);
     match command {
-        Command::Get(args) => match args.what {
-            crate::args::Listing::Units => remote.get().await,
+        OperatorCommand::Get(args) => match args.what {
+            Listing::Units => remote.get().await,
         },
-        Command::Status(args) => remote.status(args.unit.as_deref()).await,
-        Command::Tree(args) => remote.tree(&args.unit).await,
-        Command::Events(args) => remote.events(&args.unit).await,
-        Command::History(args) => remote.history(args).await,
-        Command::Render(args) => remote.render(&args.path).await,
-        Command::Diff(args) => remote.diff(&args.path).await.map_err(Problem::of_diff),
-        Command::Apply(args) => remote.apply(args).await,
-        Command::Rollback(args) => remote.rollback(args).await,
-        Command::Reconcile(args) => remote.reconcile(args).await,
-        Command::Suspend(args) => remote.suspend(args).await,
-        Command::Resume(args) => remote.resume(args).await,
-        Command::Approve(args) => remote.approve(args).await,
-        Command::Delete(args) => remote.delete(args).await,
-        // `main` carries these out by itself.
-        Command::Serve(_) | Command::Explain(_) | Command::Helm(_) | Command::Kustomize(_) => Ok(DONE),
+        OperatorCommand::Status(args) => remote.status(args.unit.as_deref()).await,
+        OperatorCommand::Tree(args) => remote.tree(&args.unit).await,
+        OperatorCommand::Events(args) => remote.events(&args.unit).await,
+        OperatorCommand::History(args) => remote.history(args).await,
+        OperatorCommand::Diff(args) => remote.diff(&args.path).await.map_err(Problem::of_diff),
+        OperatorCommand::Apply(args) => remote.apply(args).await,
+        OperatorCommand::Rollback(args) => remote.rollback(args).await,
+        OperatorCommand::Reconcile(args) => remote.reconcile(args).await,
+        OperatorCommand::Suspend(args) => remote.suspend(args).await,
+        OperatorCommand::Resume(args) => remote.resume(args).await,
+        OperatorCommand::Approve(args) => remote.approve(args).await,
+        OperatorCommand::Delete(args) => remote.delete(args).await,
+        // It is the one who answers.
+        OperatorCommand::Serve(_) => Ok(DONE),
     }
+}
+
+/// Prints a unit's manifests.
+pub(crate) async fn render(printer: &Printer, global: &Global, unit: &str) -> Done {
+    Remote::of(printer, global).render(unit).await
 }
 
 /// A word that is neither a path here nor a unit there: says that both were tried.
@@ -57,7 +62,11 @@ fn neither(problem: Problem, word: &str) -> Problem {
     Problem { message: format!("there is no file or folder `{}`, and {}", clean_line(word), problem.message), ..problem }
 }
 
-impl Remote<'_> {
+impl<'a> Remote<'a> {
+    fn of(printer: &'a Printer, global: &'a Global) -> Self {
+        Self { printer, global, client: Client::new(place::socket(global.socket.as_deref())) }
+    }
+
     /// Returns the unit that a name means.
     async fn find(&self, text: &str) -> Result<UnitRef, Problem> {
         let name = UnitName::parse(text, self.global.namespace.as_deref())?;
@@ -173,8 +182,8 @@ impl Remote<'_> {
     async fn diff(&self, unit: &str) -> Done {
         let unit = self.find_no_path(unit).await?;
         let view = self.client.diff(&unit).await.map_err(|error| refusal(&error))?;
-        let differences = crate::diff::of_view(view);
-        crate::diff::print(self.printer, self.global.output, &unit.to_string(), &differences)?;
+        let differences = crate::operator::diff::of_view(view);
+        crate::operator::diff::print(self.printer, self.global.output, &unit.to_string(), &differences)?;
         Ok(if differences.is_empty() { DONE } else { FAILED })
     }
 }

@@ -2,14 +2,14 @@
 
 use plumb_build::Built;
 use plumb_cluster::{Acting, InventoryRecord, StoredAnswers};
-use plumb_controller::answers::{KeptAnswers, Known, MAX_ROUNDS, answer, incomplete};
+use plumb_controller::answers::{KeptAnswers, MAX_ROUNDS, answer, incomplete};
 use plumb_controller::releases::{self, Past, Release};
 use plumb_schema::Schema;
-use plumb_world::Need;
+use plumb_world::{Known, Need};
 
 use crate::folder::Folder;
-use crate::moment::now_ms;
-use crate::oneshot::cluster_problem;
+use crate::operator::moment::now_ms;
+use crate::operator::oneshot::cluster_problem;
 use crate::problem::Problem;
 
 /// A build with what it was answered.

@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::shape::UnitStatus;
 use crate::args::Format;
-use crate::moment;
+use crate::operator::moment;
+use crate::operator::words::{health_tone, reference, word};
 use crate::printer::{Printer, Tone, clean_line};
 use crate::problem::{DONE, Done};
 use crate::table::{Cell, Table};
-use crate::words::{health_tone, reference, word};
 
 /// Prints a unit's tree.
 pub(crate) fn show(printer: &Printer, format: Option<Format>, unit: &UnitStatus, tree: &Tree) -> Done {
@@ -109,7 +109,7 @@ mod tests {
         let set = node("apps", "ReplicaSet", "web-1", healthy.clone(), json!([pod]));
         let web = node("apps", "Deployment", "web", json!({"status": "Progressing", "message": "1 of 2 ready"}), json!([set]));
         let tree: Tree = serde_json::from_value(json!({"objects": [node("", "Service", "web", healthy, json!([])), web]})).unwrap();
-        let name = |group: &str, kind: &str, name: &str| crate::words::object(group, kind, Some("hello"), name);
+        let name = |group: &str, kind: &str, name: &str| crate::operator::words::object(group, kind, Some("hello"), name);
         let expected = format!(
             "\
 demo/hello  Synced  Progressing

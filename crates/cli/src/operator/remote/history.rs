@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::status::section;
 use crate::args::Format;
-use crate::moment;
+use crate::operator::moment;
+use crate::operator::words::{cut, first_line, object, outcome_tone, result_tone, revisions, value, word};
 use crate::printer::{Printer, Tone, clean_line};
 use crate::problem::{DONE, Done};
 use crate::table::{Cell, Table};
-use crate::words::{cut, first_line, object, outcome_tone, result_tone, revisions, value, word};
 
 /// How long a commit's subject or an error may be in a table.
 const MAX_CHARS: usize = 60;

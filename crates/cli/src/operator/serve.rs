@@ -18,9 +18,10 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::args::{Global, LogLevel, ServeArgs};
-use crate::backend::{Figures, OperatorBackend};
-use crate::place;
+use crate::args::Global;
+use crate::operator::args::{LogLevel, ServeArgs};
+use crate::operator::backend::{Figures, OperatorBackend};
+use crate::operator::place;
 use crate::printer::{Printer, shown};
 use crate::problem::{DONE, Done, Problem, USAGE};
 
@@ -261,6 +262,7 @@ mod tests {
 
     use super::*;
     use crate::args::{Cli, Command};
+    use crate::operator::args::OperatorCommand;
 
     /// Returns what the options are taken for, with a kubeconfig that has the contexts `east` and `west`.
     fn check(arguments: &[&str]) -> Result<OperatorOptions, Problem> {
@@ -272,7 +274,7 @@ mod tests {
         let fixed = ["plumb", "serve", "--root", "https://git.example.com/shop.git//units@main", "--state", "/nowhere", "--kubeconfig"];
         let all = fixed.into_iter().chain([kubeconfig.to_str().unwrap()]).chain(arguments.iter().copied());
         let cli = Cli::try_parse_from(all).unwrap();
-        let Command::Serve(args) = &cli.command else { panic!("another command") };
+        let Command::Operator(OperatorCommand::Serve(args)) = &cli.command else { panic!("another command") };
         hook_secret(args)?;
         options(&cli.global, args)
     }

@@ -11,7 +11,7 @@ use plumb_server::api::{ApiError, DiffView, ErrorCode, FieldDiff, ObjectDiff};
 use plumb_store::REDACTED;
 use serde_json::Value;
 
-use crate::diff::taken;
+use crate::operator::diff::taken;
 
 use super::{OperatorBackend, cluster_error, new_id, requests, view};
 
