@@ -110,15 +110,20 @@ pub fn build(world: &dyn World, request: &Request, charts: Option<&dyn Charts>, 
     let run = Run::new(world, &texts, request, charts);
     let result = match build_in(&run, request) {
         Ok(output) => Ok(output),
-        Err(Failure::Wrong(mistakes)) => Err(mistakes),
+        Err(Failure::Wrong(mistakes)) => Err(run.texts.found(mistakes)),
         Err(Failure::World(error)) => return Err(error),
     };
-    let warnings = run.warnings();
+    let warnings = run.texts.found(run.warnings());
     drop(run);
     Ok(Built { result, warnings, files: texts.into_files() })
 }
 
 fn build_in(run: &Run<'_>, request: &Request) -> Outcome<Output> {
+    write(&finished(run, request)?, run)
+}
+
+/// Returns the objects as they are printed.
+pub(crate) fn finished<'a>(run: &Run<'a>, request: &Request) -> Outcome<Resources<'a>> {
     let options = &request.options;
     let target = Target::root(Loader::new(request.tree, request.path.clone(), options.restricted), run)?;
     let mut resources = target.build(given(request, run)?, run)?;
@@ -135,7 +140,7 @@ fn build_in(run: &Run<'_>, request: &Request) -> Outcome<Output> {
         resource.finish(run.texts);
     }
     clean(&mut resources, metadata("originAnnotations"), metadata("transformerAnnotations"), run);
-    write(&resources, run)
+    Ok(resources)
 }
 
 /// Reads the objects that another step made.

@@ -8,6 +8,7 @@ use plumb_world::{Diagnostic, Span, World};
 
 use crate::build::Request;
 use crate::decode::Placed;
+use crate::explain::Inflated;
 use crate::generators::helm::Charts;
 use crate::id::{Gvk, Id};
 use crate::load::File;
@@ -30,6 +31,8 @@ pub(crate) struct Run<'a> {
     /// What kustomize would have done with its own schema by now: that decides how one that a kustomization names stands to it.
     embedded: Cell<Embedded>,
     warnings: RefCell<Vec<Diagnostic>>,
+    /// The charts that were rendered with origins; nothing where nobody asks why.
+    traced: Option<RefCell<Vec<Inflated>>>,
 }
 
 impl<'a> Run<'a> {
@@ -44,7 +47,29 @@ impl<'a> Run<'a> {
             chosen: Cell::new(false),
             embedded: Cell::new(Embedded::Unused),
             warnings: RefCell::new(Vec::new()),
+            traced: None,
         }
+    }
+
+    /// Has charts rendered with origins.
+    pub(crate) fn traced(self) -> Self {
+        Self { traced: Some(RefCell::default()), ..self }
+    }
+
+    pub(crate) fn is_traced(&self) -> bool {
+        self.traced.is_some()
+    }
+
+    /// Keeps why a chart came to what it did.
+    pub(crate) fn keep_chart(&self, chart: Inflated) {
+        if let Some(traced) = &self.traced {
+            traced.borrow_mut().push(chart);
+        }
+    }
+
+    /// Returns the charts that were rendered with origins.
+    pub(crate) fn into_charts(self) -> Vec<Inflated> {
+        self.traced.map(RefCell::into_inner).unwrap_or_default()
     }
 
     pub(crate) fn schema(&self) -> Ref<'_, Schema> {
@@ -102,6 +127,21 @@ impl<'a> Run<'a> {
         if !warnings.contains(&warning) {
             warnings.push(warning);
         }
+    }
+
+    /// Warns of what names something that is not there, with what may have been meant, or what there is.
+    pub(crate) fn missed(&self, code: &'static str, message: String, place: Option<Span>, near: Option<&str>, known: &[&str]) {
+        const SHOWN: usize = 5;
+        let mut warning = Diagnostic::warning(code, message);
+        if let Some(place) = place {
+            warning = warning.at(place, "");
+        }
+        let shown: Vec<String> = known.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+        self.warn(match near {
+            Some(near) => warning.hint(format!("Did you mean `{near}`?")),
+            None if shown.is_empty() => warning,
+            None => warning.hint(format!("There is {}{}.", shown.join(", "), if known.len() > SHOWN { " and others" } else { "" })),
+        });
     }
 
     pub(crate) fn warnings(&self) -> Vec<Diagnostic> {

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use plumb_build::report;
 use plumb_gotemplate::Host;
 use plumb_helm::Capabilities;
 use plumb_kustomize::{Charts, Options, Output, Request, build};
 use plumb_world::{Diagnostic, FileTable, RelPath};
 
-use super::args::{BuildArgs, LoadRestrictor, Reorder};
+use super::args::{BuildArgs, Reorder};
 use super::disk::Disk;
+use super::nearby::Nearby;
 use crate::helm::Machine;
 use crate::printer::{Printer, shown};
 use crate::problem::{DONE, Done, Problem};
@@ -18,7 +18,32 @@ use crate::problem::{DONE, Done, Problem};
 /// Prints what a kustomization builds to.
 pub(super) fn run(printer: &Printer, args: &BuildArgs) -> Done {
     possible(args)?;
-    let typed = Path::new(&args.path);
+    let options = Options {
+        reorder: match args.reorder {
+            Some(Reorder::None) => plumb_kustomize::Reorder::None,
+            Some(Reorder::Legacy) | None => plumb_kustomize::Reorder::Legacy,
+        },
+        restricted: args.load_restrictor.is_restricted(),
+        managed_by_label: args.enable_managedby_label,
+    };
+    let request = request(&args.path, options)?;
+    let here = Here::new(args)?;
+    let charts = args.enable_helm.then_some(&here as &dyn Charts);
+    let built = build(&Disk, &request, charts, FileTable::default());
+    let built = built.map_err(|error| Problem::of(&error))?;
+    let nearby = Nearby::of_working_folder();
+    for warning in &built.warnings {
+        tell(printer, warning, &built.files, &nearby);
+    }
+    match built.result {
+        Ok(output) => write(printer, args, &output),
+        Err(mistakes) => Err(Problem::report(nearby.report(&mistakes, &built.files, printer.color_err()))),
+    }
+}
+
+/// Returns what is asked of a folder that somebody typed.
+pub(crate) fn request(path: &str, options: Options) -> Result<Request, Problem> {
+    let typed = Path::new(path);
     let place = fs::canonicalize(typed).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Problem::new(format!("there is no folder `{}`", shown(typed))),
         _ => Problem::new(format!("`{}` cannot be read: {error}", shown(typed))),
@@ -29,43 +54,33 @@ pub(super) fn run(printer: &Printer, args: &BuildArgs) -> Done {
     }
     let path = place.to_str().ok_or_else(|| Problem::new(format!("the path of `{}` is not UTF-8", shown(typed))))?;
     let path = RelPath::parse(path.trim_start_matches('/')).map_err(|error| Problem::new(error.to_string()))?;
-    let options = Options {
-        reorder: match args.reorder {
-            Some(Reorder::None) => plumb_kustomize::Reorder::None,
-            Some(Reorder::Legacy) | None => plumb_kustomize::Reorder::Legacy,
-        },
-        restricted: args.load_restrictor == LoadRestrictor::RootOnly,
-        managed_by_label: args.enable_managedby_label,
-    };
-    let here = Here { args };
-    let charts = args.enable_helm.then_some(&here as &dyn Charts);
-    let built = build(&Disk, &Request::new(Disk::TREE, path, options), charts, FileTable::default());
-    let built = built.map_err(|error| Problem::of(&error))?;
-    for warning in &built.warnings {
-        tell(printer, warning, &built.files);
-    }
-    match built.result {
-        Ok(output) => write(printer, args, &output),
-        Err(mistakes) => Err(Problem::report(report::render(&mistakes, &built.files, "", printer.color_err()))),
-    }
+    Ok(Request::new(Disk::TREE, path, options))
 }
 
 /// What charts are told: what the flags say, and what `helm template` would.
-struct Here<'a> {
-    args: &'a BuildArgs,
+pub(crate) struct Here {
+    pub(crate) capabilities: Capabilities,
+    pub(crate) api_versions: Vec<String>,
 }
 
-impl Charts for Here<'_> {
+impl Here {
+    fn new(args: &BuildArgs) -> Result<Self, Problem> {
+        let mut capabilities = Capabilities::default();
+        if let Some(version) = args.helm_kube_version.as_ref().filter(|_| args.enable_helm) {
+            capabilities.set_kube_version(version).map_err(Problem::new)?;
+        }
+        Ok(Self { capabilities, api_versions: args.helm_api_versions.clone() })
+    }
+}
+
+impl Charts for Here {
     fn host(&self, _: &str) -> Box<dyn Host + '_> {
         Box::new(Machine::default())
     }
 
     fn capabilities(&self) -> Result<Capabilities, String> {
-        let mut capabilities = Capabilities::default();
-        if let Some(version) = &self.args.helm_kube_version {
-            capabilities.set_kube_version(version)?;
-        }
-        capabilities.api_versions.extend(self.args.helm_api_versions.iter().cloned());
+        let mut capabilities = self.capabilities.clone();
+        capabilities.api_versions.extend(self.api_versions.iter().cloned());
         Ok(capabilities)
     }
 }
@@ -83,11 +98,11 @@ fn possible(args: &BuildArgs) -> Result<(), Problem> {
 }
 
 /// Old forms of fields are told in kustomize's own words, everything else with its place.
-fn tell(printer: &Printer, warning: &Diagnostic, files: &FileTable) {
+pub(crate) fn tell(printer: &Printer, warning: &Diagnostic, files: &FileTable, nearby: &Nearby) {
     if warning.code == "deprecated-field" {
         printer.note(&format!("# Warning: {}", warning.message));
     } else {
-        printer.note(report::render(std::slice::from_ref(warning), files, "", printer.color_err()).trim_end());
+        printer.note(nearby.report(std::slice::from_ref(warning), files, printer.color_err()).trim_end());
     }
 }
 

@@ -10,10 +10,10 @@ use plumb_world::{Blob, BlobId, Entry, EntryKind, RelPath, TreeId, World, WorldE
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
 /// The file system.
-pub(super) struct Disk;
+pub(crate) struct Disk;
 
 impl Disk {
-    pub(super) const TREE: TreeId = TreeId(0);
+    pub(crate) const TREE: TreeId = TreeId(0);
 }
 
 /// Contents are not addressed here: nothing is kept from one run to the next.

@@ -8,7 +8,6 @@ mod fields;
 mod find;
 mod given;
 mod keys;
-mod near;
 mod reason;
 mod text;
 mod unparsed;
@@ -17,7 +16,7 @@ mod unread;
 pub use failure::diagnose;
 pub use fields::{Field, Object};
 pub use find::Missing;
-pub use near::nearest;
+pub use plumb_manifest::nearest;
 pub use reason::{Condition, Piece, Reason, Setting, Step};
 pub use unread::Unread;
 

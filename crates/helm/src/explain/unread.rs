@@ -8,11 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use plumb_gotemplate::{MapId, O, Origin, Value};
+use plumb_manifest::nearest;
 use plumb_world::{FileId, Span};
 
 use super::Explained;
 use super::keys::Key;
-use super::near::nearest;
 use crate::sources::Layer;
 
 /// A value that nobody read.

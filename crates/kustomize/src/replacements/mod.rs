@@ -95,14 +95,22 @@ fn replace<'a>(replacement: &Replacement<'a>, list: &mut [Resource<'a>], ids: &m
     let mut value = value_of(replacement, list, ids, run)?;
     for target in &replacement.targets {
         let matchers = Matchers::new(target, replacement.place)?;
+        let mut selected = false;
         for at in 0..list.len() {
             let (Some(resource), Some(own_ids)) = (list.get_mut(at), ids.get_mut(at)) else { continue };
             if !matchers.select(resource, own_ids) {
                 continue;
             }
+            selected = true;
             resource.show_annotations(run.texts);
             put(target, replacement, resource, at, &mut value, run)?;
             *own_ids = ids_of(resource, run);
+        }
+        if let (false, Some(select)) = (selected, &target.select) {
+            let names: Vec<&str> = list.iter().map(Resource::name).collect();
+            let near = plumb_manifest::nearest(select.name, names.iter().copied());
+            let message = "no object matches this target of a replacement, so it changes nothing".to_owned();
+            run.missed("replacement-target", message, select.place.or(target.place), near, &[]);
         }
     }
     Ok(())
