@@ -7,6 +7,7 @@ use plumb_world::{Diagnostic, FileId, FileTable, RelPath, TreeId, World, WorldEr
 use plumb_yaml::{Dialect, Emitter};
 
 use crate::args::SortOptions;
+use crate::explain;
 use crate::generators::helm::Charts;
 use crate::load::{File, Loader};
 use crate::metadata::{add_managed_by, clean};
@@ -106,6 +107,7 @@ impl Request {
 
 /// Builds a kustomization. Files that it reads are added to a table that may have some; without `charts` it may use none. `Err` means that the world failed, not the user.
 pub fn build(world: &dyn World, request: &Request, charts: Option<&dyn Charts>, files: FileTable) -> Result<Built, WorldError> {
+    let untouched = charts.map(|_| files.clone());
     let texts = Texts::new(files);
     let run = Run::new(world, &texts, request, charts);
     let result = match build_in(&run, request) {
@@ -114,6 +116,18 @@ pub fn build(world: &dyn World, request: &Request, charts: Option<&dyn Charts>, 
         Err(Failure::World(error)) => return Err(error),
     };
     let warnings = run.texts.found(run.warnings());
+    let mistakes = result.as_ref().err().map_or(&[][..], Vec::as_slice);
+    if let Some(files) = untouched
+        && (run.is_of_chart(&warnings) || run.is_of_chart(mistakes))
+    {
+        // What is said of a chart's text is said of its templates and values: the same once more, with origins.
+        let told = explain::explain(world, request, charts, files)?;
+        let result = match (result, told.result) {
+            (Err(_), Err(mistakes)) => Err(mistakes),
+            (result, _) => result,
+        };
+        return Ok(Built { result, warnings: told.warnings, files: told.files });
+    }
     drop(run);
     Ok(Built { result, warnings, files: texts.into_files() })
 }

@@ -1,15 +1,13 @@
 //! Owns why each field of a built object is what it is: who wrote it last, whom that went over, down to where it is written; and for what a chart
 //! wrote, the chart's own reasons.
 
-use std::collections::HashMap;
-
 use plumb_manifest::{FieldPath, Segment};
 use plumb_world::{Diagnostic, FileId, FileTable, Span, World, WorldError};
 use plumb_yaml::{Dialect, sort_keys};
 use serde_json::Value as Json;
 
 use crate::build::{Request, finished};
-use crate::generators::helm::Charts;
+use crate::generators::helm::{Charts, Made};
 use crate::problem::Failure;
 use crate::resource::Resource;
 use crate::run::Run;
@@ -77,10 +75,8 @@ pub struct Inflated {
     /// The file that its text became.
     pub(crate) text: FileId,
     pub(crate) documents: Vec<Document>,
-    /// Who wrote what in the file of values that was put together for it, by where it is there.
-    pub(crate) values: HashMap<Span, Vec<Change>>,
-    /// That file.
-    pub(crate) values_file: Option<FileId>,
+    /// Who wrote what in the file of values that was put together for it.
+    pub(crate) values: Made,
 }
 
 /// A document of a chart's text: where it is, and where the template wrote it.
@@ -94,20 +90,22 @@ pub(crate) struct Document {
 impl Inflated {
     /// Returns the field of the chart's objects that is at a place of its text.
     pub fn field(&self, place: Span) -> Option<(&plumb_helm::Object, &plumb_helm::Field)> {
+        let (object, start) = self.object(place)?;
+        object.fields.iter().find(|field| field.at.start == start).map(|field| (object, field))
+    }
+
+    /// Returns the object of the chart that a place of its text is in, and where the template wrote that place.
+    pub(crate) fn object(&self, place: Span) -> Option<(&plumb_helm::Object, usize)> {
         let start = place.start as usize;
         let document = self.documents.iter().find(|document| place.file == self.text && document.at.contains(&start))?;
-        let object =
-            self.explained.objects().iter().find(|object| object.source == document.source && object.range.start == document.written_at)?;
-        let at = document.written_at + (start - document.at.start);
-        object.fields.iter().find(|field| field.at.start == at).map(|field| (object, field))
+        let is_it = |object: &&plumb_helm::Object| object.source == document.source && object.range.start == document.written_at;
+        let object = self.explained.objects().iter().find(is_it)?;
+        Some((object, document.written_at + (start - document.at.start)))
     }
 
     /// Returns who wrote a value that the kustomization put together; nothing for a place that is in a file of its own.
     pub fn written_by(&self, place: Span) -> Option<&[Change]> {
-        self.values_file.filter(|file| *file == place.file)?;
-        // A map is where its first key is: what is written there is told by the start alone, too.
-        let exact = self.values.get(&place);
-        exact.or_else(|| self.values.iter().filter(|(at, _)| at.start == place.start).min_by_key(|(at, _)| at.end).map(|(_, by)| by)).map(Vec::as_slice)
+        self.values.written_by(place)
     }
 }
 
@@ -122,6 +120,13 @@ pub fn explain(world: &dyn World, request: &Request, charts: Option<&dyn Charts>
     };
     let warnings = texts.found(run.warnings());
     let charts = run.into_charts();
+    let in_charts = |mut diagnostics: Vec<Diagnostic>| {
+        for label in diagnostics.iter_mut().flat_map(|diagnostic| &mut diagnostic.labels) {
+            label.span = charts.iter().find_map(|chart| chart.place_in_chart(label.span)).unwrap_or(label.span);
+        }
+        diagnostics
+    };
+    let (result, warnings) = (result.map_err(in_charts), in_charts(warnings));
     Ok(Explained { result, warnings, files: texts.into_files(), charts })
 }
 

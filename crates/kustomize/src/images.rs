@@ -144,7 +144,7 @@ impl<'a> Finder<'a> {
     where
         'a: 's,
     {
-        let stamp = Stamp { by: BY, place: self.image.place };
+        let stamp = Stamp { by: BY, place: self.image.says };
         if has_list {
             let mut found = Vec::new();
             self.find(resource.view(), &mut Vec::new(), &mut found, run)?;
@@ -220,7 +220,7 @@ impl<'a> Finder<'a> {
         if self.matches(scalar.text) {
             self.found.set(true);
             let text = run.texts.keep(renamed(scalar.text, &self.image));
-            node.set_text(text, Tag::None, Stamp { by: BY, place: self.image.place }, run.texts);
+            node.set_text(text, Tag::None, Stamp { by: BY, place: self.image.says }, run.texts);
         }
         Ok(())
     }

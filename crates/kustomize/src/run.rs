@@ -4,7 +4,7 @@ use std::cell::{Cell, Ref, RefCell};
 use std::sync::Arc;
 
 use plumb_schema::kustomize::{Embedded, Schema};
-use plumb_world::{Diagnostic, Span, World};
+use plumb_world::{Diagnostic, FileId, Span, World};
 
 use crate::build::Request;
 use crate::decode::Placed;
@@ -33,6 +33,8 @@ pub(crate) struct Run<'a> {
     warnings: RefCell<Vec<Diagnostic>>,
     /// The charts that were rendered with origins; nothing where nobody asks why.
     traced: Option<RefCell<Vec<Inflated>>>,
+    /// The files that are what charts came to.
+    chart_texts: RefCell<Vec<FileId>>,
 }
 
 impl<'a> Run<'a> {
@@ -48,7 +50,19 @@ impl<'a> Run<'a> {
             embedded: Cell::new(Embedded::Unused),
             warnings: RefCell::new(Vec::new()),
             traced: None,
+            chart_texts: RefCell::default(),
         }
+    }
+
+    /// Keeps in mind that a file is what a chart came to.
+    pub(crate) fn add_chart_text(&self, file: FileId) {
+        self.chart_texts.borrow_mut().push(file);
+    }
+
+    /// Returns whether a diagnostic points at what a chart came to, which nobody has a file of.
+    pub(crate) fn is_of_chart(&self, diagnostics: &[Diagnostic]) -> bool {
+        let texts = self.chart_texts.borrow();
+        diagnostics.iter().flat_map(|diagnostic| &diagnostic.labels).any(|label| texts.contains(&label.span.file))
     }
 
     /// Has charts rendered with origins.

@@ -21,6 +21,9 @@ pub(super) fn run(printer: &Printer, global: &Global, args: &ExplainArgs) -> Don
     for warning in explained.unread() {
         printer.warning(&view.unread(&warning));
     }
+    for no in explained.taken_for_true() {
+        printer.warning(&view.taken_for_true(&no));
+    }
     let objects = explained.find(&args.object).map_err(|missing| view.no_object(&args.object, &missing))?;
     let [object] = objects.as_slice() else {
         let names: Vec<String> = objects.iter().map(|object| format!("`{}` ({})", object.id(), object.source)).collect();
@@ -119,27 +122,12 @@ impl View<'_> {
         if is_secret(&object.api_version, &object.kind, &field.path) { "(hidden)".to_owned() } else { cut(&clean_line(&field.value.to_string())) }
     }
 
-    /// Where a field is written in a template: its own text, or the innermost action that wrote it.
-    fn written(&self, field: &Field, reason: &Reason) -> Option<Span> {
-        let is_template = |place: &Span| self.explained.source(*place).is_some_and(|source| source.layer == Layer::Template);
-        let literal = reason.pieces.iter().flat_map(|piece| &piece.places).find(|place| is_template(place)).copied();
-        let action = reason.steps.iter().rev().find(|step| !step.call).map(|step| step.site);
-        action.or(literal).or_else(|| reason.steps.last().map(|step| step.site)).or_else(|| self.explained.key_place(field))
-    }
-
-    /// The place that speaks for a field: of the value that it carries, or else where it is written.
-    pub(super) fn last_place(&self, field: &Field) -> Option<Span> {
-        let reason = self.explained.why(field);
-        let value = reason.values.iter().find(|value| value.carried).and_then(|value| value.place);
-        value.or_else(|| self.written(field, &reason))
-    }
-
     /// One line for each field.
     fn list(&self, object: &Object, fields: &[&Field]) -> String {
         let rows: Vec<(String, String, String)> = fields
             .iter()
             .map(|field| {
-                let place = self.last_place(field).map(|place| self.place(place)).unwrap_or_default();
+                let place = self.explained.place_of(field).map(|place| self.place(place)).unwrap_or_default();
                 (clean_line(&field.path.to_string()), self.value(object, field), place)
             })
             .collect();
@@ -171,10 +159,10 @@ impl View<'_> {
         for step in reason.steps.iter().filter(|step| step.call) {
             row("called at", format!("{}  {}", self.place(step.site), self.line(step.site)));
         }
-        if let Some(place) = self.written(field, reason) {
+        if let Some(place) = self.explained.written(field, reason) {
             row("written at", format!("{}  {}", self.place(place), self.line(place)));
         }
-        let written = self.written(field, reason);
+        let written = self.explained.written(field, reason);
         let says_more = reason.pieces.len() > 1
             || reason.values.iter().all(|value| !value.carried)
                 && reason.pieces.iter().any(|piece| piece.places.first() != written.as_ref());
@@ -204,6 +192,14 @@ impl View<'_> {
             row("under", self.condition(condition));
             for setting in &condition.values {
                 row("", format!("  {}", self.setting(setting)));
+            }
+        }
+        if self.hidden(object, field, reason) {
+            // The lines beside the places have the values in them.
+            for (_, text) in &mut rows {
+                let indent = text.len() - text.trim_start().len();
+                let end = text[indent..].find("  ").map_or(text.len(), |at| indent + at);
+                text.truncate(end);
             }
         }
         rows
@@ -242,6 +238,11 @@ impl View<'_> {
         }
         let meant = unread.meant.as_ref().map(|meant| format!("; did you mean '{}'?", clean_line(meant))).unwrap_or_default();
         format!("{file}:{}: nothing reads '{key}'{meant}", position.line)
+    }
+
+    fn taken_for_true(&self, no: &plumb_helm::NoText) -> String {
+        let (key, text, site) = (clean_line(&no.key), &no.text, self.place(no.site));
+        format!("{}: '{key}' is the text \"{text}\", which counts as true at {site}; leave the quotes out", self.place(no.place))
     }
 
     fn missing(&self, problem: Problem, missing: &Missing, what: &str) -> Problem {
@@ -312,7 +313,7 @@ impl View<'_> {
             "conditions": conditions.collect::<Vec<Value>>(),
             "functions": functions.collect::<Vec<Value>>(),
         });
-        if let Some(place) = self.written(field, &reason) {
+        if let Some(place) = self.explained.written(field, &reason) {
             json["written"] = self.place_json(place);
         }
         if !hidden {

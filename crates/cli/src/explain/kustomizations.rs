@@ -1,7 +1,7 @@
 //! Owns `plumb explain` for kustomizations: who wrote each field last, whom that went over, down to the base; and into the chart, for what one wrote.
 
 use plumb_kustomize::Charts;
-use plumb_kustomize::explain::{Change, Explained, Field, Inflated, Object, explain};
+use plumb_kustomize::explain::{Explained, Field, Inflated, Object, explain};
 use plumb_manifest::{Called, Near, Pathed, find_fields, find_objects};
 use plumb_world::{FileTable, Position, Span};
 use serde_json::{Value, json};
@@ -161,6 +161,15 @@ struct Shown<'v> {
     places: OfBuild<'v>,
 }
 
+/// One link of a field's chain, as it is shown.
+#[derive(PartialEq)]
+struct Link {
+    by: &'static str,
+    place: Option<Value>,
+    /// The place and the line there.
+    text: String,
+}
+
 /// What a chart says of a field.
 struct OfChart<'v> {
     chart: &'v Inflated,
@@ -171,14 +180,36 @@ struct OfChart<'v> {
 impl<'v> Shown<'v> {
     /// The chart that wrote what a field was at first.
     fn chart(&self, field: &Field) -> Option<OfChart<'v>> {
-        let place = field.chain.last()?.place?;
+        self.chart_at(field.chain.last()?.place?)
+    }
+
+    fn chart_at(&self, place: Span) -> Option<OfChart<'v>> {
         self.explained.charts.iter().find_map(|chart| chart.field(place).map(|(object, field)| OfChart { chart, object, field }))
     }
 
-    /// The links of a field's chain that are in files of their own.
-    fn chain(&self, field: &'v Field) -> impl Iterator<Item = &'v Change> + use<'v> {
-        let files = self.places.files;
-        field.chain.iter().filter(move |change| !change.place.is_some_and(|place| files.get(place.file).is_some_and(|file| file.made)))
+    /// The links of a field's chain, each once. What a chart wrote is told by the chart, and what was taken from there by its place there.
+    fn links(&self, field: &Field) -> Vec<Link> {
+        let mut links: Vec<Link> = Vec::new();
+        for change in &field.chain {
+            let is_made = |place: &Span| self.places.files.get(place.file).is_some_and(|file| file.made);
+            let link = match change.place.filter(is_made) {
+                Some(_) if change.by.is_empty() => continue,
+                Some(place) => {
+                    let Some(of) = self.chart_at(place) else { continue };
+                    let places = OfBuild { chart: Some(of.chart), ..self.places };
+                    let Some(place) = of.chart.explained.place_of(of.field) else { continue };
+                    Link { by: change.by, place: Some(places.json(place)), text: format!("{}  {}", places.place(place), places.line(place)) }
+                }
+                None => {
+                    let text = change.place.map(|place| format!("{}  {}", self.places.place(place), self.places.line(place)));
+                    Link { by: change.by, place: change.place.map(|place| self.places.json(place)), text: text.unwrap_or_default() }
+                }
+            };
+            if !links.contains(&link) {
+                links.push(link);
+            }
+        }
+        links
     }
 
     fn value(&self, object: &Object, field: &Field) -> String {
@@ -193,9 +224,11 @@ impl<'v> Shown<'v> {
         let rows: Vec<(String, String, String)> = fields
             .iter()
             .map(|field| {
-                let last = self.chain(field).find_map(|change| Some((change.by, change.place?)));
-                let place = match last {
-                    Some((by, place)) => format!("{}{}", self.places.place(place), if by.is_empty() { String::new() } else { format!(" ({by})") }),
+                let place = match self.links(field).first() {
+                    Some(link) => {
+                        let place = link.text.split("  ").next().unwrap_or_default();
+                        format!("{place}{}", if link.by.is_empty() { String::new() } else { format!(" ({})", link.by) })
+                    }
                     None => self.chart(field).map(|of| self.chart_place(&of)).unwrap_or_default(),
                 };
                 (clean_line(&field.path.to_string()), self.value(object, field), place)
@@ -213,8 +246,7 @@ impl<'v> Shown<'v> {
 
     fn chart_place(&self, of: &OfChart<'_>) -> String {
         let places = OfBuild { chart: Some(of.chart), ..self.places };
-        let view = View { explained: &of.chart.explained, printer: self.printer, places: &places };
-        view.last_place(of.field).map(|place| format!("{} (helmCharts)", places.place(place))).unwrap_or_default()
+        of.chart.explained.place_of(of.field).map(|place| format!("{} (helmCharts)", places.place(place))).unwrap_or_default()
     }
 
     /// All there is to say of one field.
@@ -222,20 +254,10 @@ impl<'v> Shown<'v> {
         let hidden = is_secret(&object.api_version, &object.kind, &field.path);
         let head = format!("{} {} = {}", clean_line(&called(object).id()), clean_line(&field.path.to_string()), self.value(object, field));
         let mut out = format!("{}\n", self.printer.paint(Tone::Strong, &head));
-        let mut row = |word: &str, text: &str| out.push_str(&format!("  {word:<18} {text}\n"));
-        let mut seen = Vec::new();
-        for change in self.chain(field) {
-            let word = if change.by.is_empty() { "written at" } else { change.by };
-            let Some(place) = change.place else {
-                row(word, "");
-                continue;
-            };
-            if seen.contains(change) {
-                continue;
-            }
-            seen.push(*change);
-            let line = if hidden { String::new() } else { self.places.line(place) };
-            row(word, format!("{}  {line}", self.places.place(place)).trim_end());
+        let mut row = |word: &str, text: &str| out.push_str(&format!("  {word:<19} {text}\n"));
+        for link in self.links(field) {
+            let text = if hidden { link.text.split("  ").next().unwrap_or_default() } else { link.text.as_str() };
+            row(if link.by.is_empty() { "written at" } else { link.by }, text.trim_end());
         }
         if let Some(of) = self.chart(field) {
             if let Some(place) = of.chart.place {
@@ -253,16 +275,14 @@ impl<'v> Shown<'v> {
     /// The same for programs (docs/cli-output.md).
     fn json(&self, object: &Object, field: &'v Field) -> Value {
         let hidden = is_secret(&object.api_version, &object.kind, &field.path);
-        let chain: Vec<Value> = self
-            .chain(field)
-            .map(|change| {
-                let mut json = json!({"by": if change.by.is_empty() { "written" } else { change.by }});
-                if let Some(place) = change.place {
-                    json["place"] = self.places.json(place);
-                }
-                json
-            })
-            .collect();
+        let chain = self.links(field).into_iter().map(|link| {
+            let mut json = json!({"by": if link.by.is_empty() { "written" } else { link.by }});
+            if let Some(place) = link.place {
+                json["place"] = place;
+            }
+            json
+        });
+        let chain: Vec<Value> = chain.collect();
         let mut json = json!({"path": field.path.to_string(), "sensitive": hidden, "chain": chain});
         if !hidden {
             json["value"] = field.value.clone();

@@ -23,7 +23,8 @@ use crate::steps::Generated;
 use crate::tree::{Stamp, View};
 
 use self::traced::{Naming, documents, reasons};
-use self::values::{Made, values};
+use self::values::values;
+pub(crate) use self::values::Made;
 
 const BY: &str = "helmCharts";
 /// Where charts are, from the kustomization on, unless `helmGlobals` say otherwise.
@@ -90,7 +91,7 @@ pub(crate) fn inflate<'a>(args: &HelmChart<'a>, globals: HelmGlobals<'a>, loader
     let mut rendered = rendered.map_err(|error| {
         let options = Options { trace: Some(&name), ..options };
         let diagnostics = plumb_helm::diagnose(&chart, &options, &mut *charts.host(&release));
-        reasons(diagnostics, args.name, &error.message, args.place, &values.made)
+        reasons(diagnostics, args.name, &error.message, args.place, &values.made, run)
     })?;
     rendered.hooks.retain(|hook| !(args.skip_hooks || args.skip_tests && hook.events.contains(&"test")));
     let text: Arc<str> = Arc::from(rendered.text(args.include_crds));
@@ -101,11 +102,11 @@ pub(crate) fn inflate<'a>(args: &HelmChart<'a>, globals: HelmGlobals<'a>, loader
         text: Arc::from(text.as_bytes()),
         made: true,
     });
+    run.add_chart_text(file);
     if run.is_traced() {
         let documents = documents(&rendered, args.include_crds, &text);
-        let Made { file: values_file, places } = values.made;
         let explained = plumb_helm::Explained::of(rendered);
-        let chart = Inflated { place: args.place, explained, text: file, documents, values: places, values_file };
+        let chart = Inflated { place: args.place, explained, text: file, documents, values: values.made };
         chart.warn(run);
         run.keep_chart(chart);
     }

@@ -112,9 +112,19 @@ impl Texts {
         self.files.borrow().clone()
     }
 
+    /// Returns a place with file, line and column.
+    pub(crate) fn named(&self, place: Span) -> String {
+        self.files.borrow().place(place)
+    }
+
     /// Returns the path of a file.
     pub(crate) fn path(&self, file: FileId) -> Option<RelPath> {
         self.files.borrow().get(file).map(|file| file.path.clone())
+    }
+
+    /// Returns the file at a path of the tree, if it was read.
+    pub(crate) fn find(&self, path: &RelPath) -> Option<FileId> {
+        self.files.borrow().iter().find(|(_, file)| file.path == *path && !file.made).map(|(id, _)| id)
     }
 
     /// Returns the content of a file.

@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use crate::recorded::{FAMILIES, NoCluster, arguments};
 
-/// How many scalars of one kustomization are changed for each of both questions.
-const CHANGES: usize = 8;
+/// How many scalars of one kustomization are changed for each of both questions, of small ones and of real ones.
+const CHANGES: (usize, usize) = (8, 2);
 /// Steps whose names are made of all that an object holds.
 const OF_CONTENT: [&str; 2] = ["hash", "nameReference"];
 
@@ -26,6 +26,7 @@ struct Case {
     folder: String,
     options: Options,
     charts: bool,
+    changes: usize,
 }
 
 #[derive(Default)]
@@ -74,8 +75,8 @@ fn path_of(explained: &Explained, place: Span) -> Option<String> {
 }
 
 /// So many of a list, spread over it.
-fn some<T>(list: Vec<T>) -> Vec<T> {
-    let step = list.len().div_ceil(CHANGES).max(1);
+fn some<T>(list: Vec<T>, changes: usize) -> Vec<T> {
+    let step = list.len().div_ceil(changes).max(1);
     list.into_iter().step_by(step).collect()
 }
 
@@ -97,7 +98,7 @@ fn named_places_count(case: &Case, before: &Explained, count: &mut Count) {
         (written == text.as_bytes() && !["kind", "apiVersion", "metadata.name", "metadata.namespace"].contains(&key.1.as_str()))
             .then_some((key, field, path, place))
     });
-    for (key, field, path, place) in some(plain.collect()) {
+    for (key, field, path, place) in some(plain.collect(), case.changes) {
         let Some(after) = case.with_change(&path, place.start as usize, place.end as usize) else { continue };
         count.named += 1;
         let Some(now) = fields(&after) else { continue };
@@ -154,7 +155,7 @@ fn hands_count(case: &Case, before: &Explained, count: &mut Count) {
         }
         all.extend(scalars(bytes).into_iter().map(|(start, end)| (path, start, end)));
     }
-    for (path, start, end) in some(all) {
+    for (path, start, end) in some(all, case.changes) {
         let Some(after) = case.with_change(path, start, end) else { continue };
         let (Some(now), Ok(old), Ok(new)) = (fields(&after), &before.result, &after.result) else { continue };
         if old.len() != new.len() {
@@ -206,7 +207,7 @@ fn recorded_cases() -> Vec<Case> {
                 }
             }
             let (name, folder) = (format!("{family}: {}", case.name), folder.to_owned());
-            cases.push(Case { name, files, links, folder, options, charts });
+            cases.push(Case { name, files, links, folder, options, charts, changes: CHANGES.0 });
         }
     }
     cases
@@ -222,7 +223,7 @@ fn corpus_cases() -> Option<Vec<Case>> {
         crate::disk::walk(&folder.join(name).join("input"), "", &mut files, &mut links);
         let options = Options { restricted: asked["loadRestrictions"] != "none", ..Options::default() };
         let folder = asked["path"].as_str().unwrap().to_owned();
-        Case { name: name.to_string_lossy().into_owned(), files, links, folder, options, charts: false }
+        Case { name: name.to_string_lossy().into_owned(), files, links, folder, options, charts: false, changes: CHANGES.1 }
     };
     Some(names.iter().map(case).collect())
 }

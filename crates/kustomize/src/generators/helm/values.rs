@@ -27,10 +27,34 @@ pub(super) struct Values {
 }
 
 /// A file that was put together, and who wrote what in it.
-#[derive(Default)]
-pub(super) struct Made {
-    pub(super) file: Option<FileId>,
-    pub(super) places: HashMap<Span, Vec<Change>>,
+#[derive(Debug, Default)]
+pub(crate) struct Made {
+    file: Option<FileId>,
+    places: HashMap<Span, Vec<Change>>,
+}
+
+impl Made {
+    /// Returns who wrote what is at a place; nothing for one in another file.
+    pub(crate) fn written_by(&self, place: Span) -> Option<&[Change]> {
+        self.file.filter(|file| *file == place.file)?;
+        // A map is where its first key is: what is written there is told by the start alone, too.
+        let from = || self.places.iter().filter(|(at, _)| at.start == place.start).min_by_key(|(at, _)| at.end).map(|(_, by)| by);
+        self.places.get(&place).or_else(from).map(Vec::as_slice)
+    }
+
+    /// Returns a text with the places of the file in it named as those who wrote what is there.
+    pub(super) fn named(&self, text: &str, run: &Run<'_>) -> String {
+        let mut named = text.to_owned();
+        let mut places: Vec<(&Span, &Vec<Change>)> = self.places.iter().collect();
+        places.sort_by_key(|(at, _)| (at.start, at.end));
+        for (at, by) in places {
+            let own = run.texts.named(*at);
+            if let Some(place) = by.iter().find_map(|change| change.place).filter(|_| named.contains(&own)) {
+                named = named.replace(&own, &run.texts.named(place));
+            }
+        }
+        named
+    }
 }
 
 /// The values that come first.
