@@ -64,7 +64,7 @@ pub(crate) enum Format {
 pub(crate) enum Command {
     /// Print the manifests of a folder or file, offline
     Render(PathArgs),
-    /// Show which line of which file each field of a chart's object is from, and why
+    /// Show which line of which file each field of an object is from, and why, for a chart or a kustomization
     Explain(Box<ExplainArgs>),
     /// What needs a cluster or a running operator
     #[cfg(feature = "operator")]
@@ -101,15 +101,15 @@ pub(crate) struct PathArgs {
 /// Options of `explain`.
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// Chart: a folder or a .tgz
+    /// Chart (a folder or a .tgz), or the folder of a kustomization
     pub(crate) path: String,
     /// Object: `deploy/web`, `Deployment/web`, `deployment.apps/web`
     pub(crate) object: String,
     /// Field: `spec.replicas`, `spec.template.spec.containers[name=web].image`; all of them when left out
     pub(crate) field: Option<String>,
-    /// Name of the release
-    #[arg(long, default_value = "release-name", value_name = "NAME")]
-    pub(crate) release: String,
+    /// Name of the release; `release-name` when left out
+    #[arg(long, value_name = "NAME")]
+    pub(crate) release: Option<String>,
     /// Values for the chart
     #[command(flatten)]
     pub(crate) given: crate::helm::ValuesArgs,
@@ -119,4 +119,7 @@ pub(crate) struct ExplainArgs {
     /// Tell the chart that it is an upgrade
     #[arg(long)]
     pub(crate) is_upgrade: bool,
+    /// Whether a kustomization may name files outside its folder
+    #[arg(long, value_enum, value_name = "RULE", default_value = "LoadRestrictionsRootOnly")]
+    pub(crate) load_restrictor: crate::kustomize::LoadRestrictor,
 }

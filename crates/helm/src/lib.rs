@@ -43,7 +43,7 @@ pub use archive::{ArchiveError, MAX_ENTRIES, MAX_FILE_BYTES, MAX_PATH_BYTES, unp
 pub use capabilities::Capabilities;
 pub use chart::{Chart, ChartError, File};
 pub use dependencies::Disabled;
-pub use explain::{Condition, Explained, Field, Missing, Object, Piece, Reason, Setting, Step, Unread, diagnose, explain, nearest};
+pub use explain::{Condition, Explained, Field, Missing, NoText, Object, Piece, Reason, Setting, Step, Unread, diagnose, explain, nearest};
 pub use ignore::Ignore;
 pub use manifest::{Hook, Manifest, documents};
 pub use metadata::{Dependency, Import, Maintainer, Metadata};

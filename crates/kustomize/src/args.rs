@@ -57,6 +57,8 @@ pub(crate) struct Image<'a> {
     pub(crate) new_tag: &'a str,
     pub(crate) digest: &'a str,
     pub(crate) place: Option<Span>,
+    /// Where it says what the image becomes.
+    pub(crate) says: Option<Span>,
 }
 
 /// A number of replicas.
@@ -65,6 +67,8 @@ pub(crate) struct Replica<'a> {
     pub(crate) name: &'a str,
     pub(crate) count: i64,
     pub(crate) place: Option<Span>,
+    /// Where it says how many.
+    pub(crate) says: Option<Span>,
 }
 
 /// How a part of a field is taken or replaced.
@@ -253,7 +257,10 @@ impl<'a> Image<'a> {
             new_tag: fields.text("newTag"),
             digest: fields.text("digest"),
             place: fields.place(),
+            says: None,
         };
+        let says = ["newTag", "digest", "newName", "tagSuffix"].into_iter().find_map(|key| fields.place_of(key));
+        let read = Self { says: says.or(read.place), ..read };
         fields.close()?;
         Ok(read)
     }
@@ -261,7 +268,8 @@ impl<'a> Image<'a> {
 
 impl<'a> Replica<'a> {
     pub(crate) fn read(mut fields: Fields<'_, '_, 'a>) -> Outcome<Self> {
-        let read = Self { name: fields.text("name"), count: fields.int("count"), place: fields.place() };
+        let (place, says) = (fields.place(), fields.place_of("count"));
+        let read = Self { name: fields.text("name"), count: fields.int("count"), place, says: says.or(place) };
         fields.close()?;
         Ok(read)
     }

@@ -7,6 +7,7 @@ use plumb_world::{Diagnostic, FileId, FileTable, RelPath, TreeId, World, WorldEr
 use plumb_yaml::{Dialect, Emitter};
 
 use crate::args::SortOptions;
+use crate::explain;
 use crate::generators::helm::Charts;
 use crate::load::{File, Loader};
 use crate::metadata::{add_managed_by, clean};
@@ -108,25 +109,33 @@ impl Request {
 
 /// Builds a kustomization. Files that it reads are added to a table that may have some; without `charts` it may use none. `Err` means that the world failed, not the user.
 pub fn build(world: &dyn World, request: &Request, charts: Option<&dyn Charts>, files: FileTable) -> Result<Built, WorldError> {
+    let untouched = charts.map(|_| files.clone());
     let texts = Texts::new(files);
     let run = Run::new(world, &texts, request, charts);
-    let result = build_in(&run, request);
-    let mut mistakes = run.take_mistakes();
-    let result = match result {
-        Ok(output) if mistakes.is_empty() => Ok(output),
-        Ok(_) => Err(mistakes),
-        Err(Failure::Wrong(more)) => {
-            mistakes.extend(more);
-            Err(mistakes)
-        }
-        Err(Failure::World(error)) => return Err(error),
-    };
-    let warnings = run.warnings();
+    let result = run.ended(build_in(&run, request))?;
+    let warnings = run.texts.found(run.warnings());
+    let mistakes = result.as_ref().err().map_or(&[][..], Vec::as_slice);
+    if let Some(files) = untouched
+        && (run.is_of_chart(&warnings) || run.is_of_chart(mistakes))
+    {
+        // What is said of a chart's text is said of its templates and values: the same once more, with origins.
+        let told = explain::explain(world, request, charts, files)?;
+        let result = match (result, told.result) {
+            (Err(_), Err(mistakes)) => Err(mistakes),
+            (result, _) => result,
+        };
+        return Ok(Built { result, warnings: told.warnings, files: told.files });
+    }
     drop(run);
     Ok(Built { result, warnings, files: texts.into_files() })
 }
 
 fn build_in(run: &Run<'_>, request: &Request) -> Outcome<Output> {
+    write(&finished(run, request)?, run)
+}
+
+/// Returns the objects as they are printed.
+pub(crate) fn finished<'a>(run: &Run<'a>, request: &Request) -> Outcome<Resources<'a>> {
     let options = &request.options;
     let target = Target::root(Loader::new(request.tree, request.path.clone(), options.restricted), run)?;
     let mut resources = target.build(given(request, run)?, run)?;
@@ -143,7 +152,7 @@ fn build_in(run: &Run<'_>, request: &Request) -> Outcome<Output> {
         resource.finish(run.texts);
     }
     clean(&mut resources, metadata("originAnnotations"), metadata("transformerAnnotations"), run);
-    write(&resources, run)
+    Ok(resources)
 }
 
 /// Reads the objects that another step made.

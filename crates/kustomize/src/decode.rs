@@ -46,6 +46,11 @@ impl<'r, 't, 'a> Fields<'r, 't, 'a> {
         self.run.texts.place(self.view)
     }
 
+    /// Returns where a field's value is.
+    pub(crate) fn place_of(&self, name: &str) -> Option<Span> {
+        self.view.get(name).and_then(|value| self.run.texts.place(value))
+    }
+
     pub(crate) fn run(&self) -> &'r Run<'a> {
         self.run
     }

@@ -1,6 +1,8 @@
 //! Owns new names, tags and digests of images (`ImageTagTransformer`): in every `containers` and `initContainers` there is, and then at the paths of
 //! the configuration. What both reach is changed twice, as in kustomize: a suffix of a tag is put there twice.
 
+use std::cell::Cell;
+
 use plumb_go::regexp::Regexp;
 
 use crate::args::{FieldSpec, Image};
@@ -22,6 +24,8 @@ pub(crate) struct Finder<'a> {
     pattern: Regexp,
     /// Whether the name stands for itself: then most others are told apart without the expression.
     literal: bool,
+    /// Whether it found one.
+    found: Cell<bool>,
 }
 
 /// One step down a tree.
@@ -59,9 +63,7 @@ pub(crate) fn apply<'a>(images: &[Image<'a>], specs: &[FieldSpec<'a>], resources
             (has_list || !reached.is_empty()).then_some((at, has_list, reached))
         })
         .collect();
-    if with_images.is_empty() {
-        return Ok(());
-    }
+    // What one finds decides what the next one sees, so that the names are those from before.
     let list = resources.list_mut();
     for finder in &finders {
         let parts = with_images.iter().filter_map(|(at, has_list, reached)| {
@@ -70,8 +72,36 @@ pub(crate) fn apply<'a>(images: &[Image<'a>], specs: &[FieldSpec<'a>], resources
             Some(finder.change(resource, *has_list, specs, run))
         });
         all(parts)?;
+        if !finder.found.get() {
+            warn(&finder.image, list, run);
+        }
     }
     Ok(())
+}
+
+/// Says that nothing has an image, and which was meant.
+fn warn<'a>(image: &Image<'a>, resources: &[Resource<'a>], run: &Run<'a>) {
+    let mut names = Vec::new();
+    resources.iter().for_each(|resource| names_in(resource.view(), &mut names));
+    names.sort_unstable();
+    names.dedup();
+    let message = format!("no container has the image `{}`, so this changes nothing", image.name);
+    // The registry is what is left out or changed most often.
+    let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+    let near = plumb_manifest::nearest(image.name, names.iter().copied())
+        .or_else(|| names.iter().copied().find(|name| last(name) == last(image.name)));
+    run.missed("image-name", message, image.place, near, &names);
+}
+
+/// Adds the names of images in lists of containers.
+fn names_in<'a>(view: View<'_, 'a>, names: &mut Vec<&'a str>) {
+    for (key, value) in view.fields() {
+        if LISTS.contains(&key.text) {
+            names.extend(value.items().filter_map(|item| item.get("image")).map(|image| split(image.text()).0));
+        }
+        names_in(value, names);
+    }
+    view.items().for_each(|item| names_in(item, names));
 }
 
 /// Returns whether there is a list of containers anywhere.
@@ -92,7 +122,7 @@ impl<'a> Finder<'a> {
             wrong("image-name", message, image.place).hint("Put a backslash before a character that stands for itself.")
         })?;
         let literal = image.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b':' | b'@'));
-        Ok(Self { image: *image, pattern, literal })
+        Ok(Self { image: *image, pattern, literal, found: Cell::new(false) })
     }
 
     fn matches(&self, text: &str) -> bool {
@@ -114,7 +144,7 @@ impl<'a> Finder<'a> {
     where
         'a: 's,
     {
-        let stamp = Stamp { by: BY, place: self.image.place };
+        let stamp = Stamp { by: BY, place: self.image.says };
         if has_list {
             let mut found = Vec::new();
             self.find(resource.view(), &mut Vec::new(), &mut found, run)?;
@@ -188,8 +218,9 @@ impl<'a> Finder<'a> {
             return Err(mistake.hint("Write an image as `name:tag`.").into());
         };
         if self.matches(scalar.text) {
+            self.found.set(true);
             let text = run.texts.keep(renamed(scalar.text, &self.image));
-            node.set_text(text, Tag::None, Stamp { by: BY, place: self.image.place }, run.texts);
+            node.set_text(text, Tag::None, Stamp { by: BY, place: self.image.says }, run.texts);
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ mod build;
 mod check;
 mod config;
 mod decode;
+pub mod explain;
 mod fieldspec;
 mod generators;
 mod hash;

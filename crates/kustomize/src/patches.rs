@@ -147,8 +147,8 @@ fn inline_text(text: &str, place: Option<Span>, run: &Run<'_>) -> Text {
     let within = place.and_then(|place| run.texts.path(place.file).map(|path| path.to_string()));
     let name = format!("{} (patch)", within.unwrap_or_default());
     let path = RelPath::parse(name.trim()).unwrap_or_else(|_| RelPath::root());
-    let file =
-        run.texts.add(SourceFile { source: Arc::from(""), revision: Arc::from(""), path, text: Arc::from(text.as_bytes()), made: true });
+    let made = SourceFile { source: Arc::from(""), revision: Arc::from(""), path, text: Arc::from(text.as_bytes()), made: true };
+    let file = run.texts.add_within(made, place);
     Text { file, text: Arc::from(text) }
 }
 

@@ -359,6 +359,10 @@ pub(crate) fn dead_end<'p, 'a>(root: View<'_, 'a>, parts: &'p [String]) -> Optio
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => {
                 let before = lookup(root, parts.get(..number)?).ok().flatten()?;
+                let item = part.strip_prefix('[').and_then(|part| part.strip_suffix(']')?.split_once('='));
+                if let Some((key, value)) = item {
+                    return Some((value, before.items().filter_map(|item| item.get(key)).map(View::text).collect()));
+                }
                 return Some((part, before.fields().map(|(key, _)| key.text).collect()));
             }
         }

@@ -28,7 +28,7 @@ pub(crate) fn apply<'a>(replica: &Replica<'a>, specs: &[FieldSpec<'a>], resource
             continue;
         }
         found = true;
-        let visit = Visit { spec, create: spec.create, stamp: Stamp { by: BY, place: replica.place } };
+        let visit = Visit { spec, create: spec.create, stamp: Stamp { by: BY, place: replica.says } };
         let list = resources.list_mut();
         let mut parts: Vec<Outcome<()>> = Vec::new();
         for at in at {
@@ -47,7 +47,7 @@ pub(crate) fn set_count<'a>(node: &mut Node<'a>, replica: &Replica<'a>, run: &Ru
         return Err("a number of replicas cannot take the place of a list or map".to_owned());
     }
     let text = run.texts.keep(replica.count.to_string());
-    node.set_text(text, Tag::Int, Stamp { by: BY, place: replica.place }, run.texts);
+    node.set_text(text, Tag::Int, Stamp { by: BY, place: replica.says }, run.texts);
     Ok(())
 }
 

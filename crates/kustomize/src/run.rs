@@ -4,10 +4,11 @@ use std::cell::{Cell, Ref, RefCell};
 use std::sync::Arc;
 
 use plumb_schema::kustomize::{Embedded, Schema};
-use plumb_world::{Diagnostic, Span, World};
+use plumb_world::{Diagnostic, FileId, Span, World, WorldError};
 
 use crate::build::Request;
 use crate::decode::Placed;
+use crate::explain::Inflated;
 use crate::generators::helm::Charts;
 use crate::id::{Gvk, Id};
 use crate::load::File;
@@ -32,6 +33,10 @@ pub(crate) struct Run<'a> {
     warnings: RefCell<Vec<Diagnostic>>,
     /// What is wrong, where the build goes on to find what else is.
     mistakes: RefCell<Vec<Diagnostic>>,
+    /// The charts that were rendered with origins; nothing where nobody asks why.
+    traced: Option<RefCell<Vec<Inflated>>>,
+    /// The files that are what charts came to.
+    chart_texts: RefCell<Vec<FileId>>,
 }
 
 impl<'a> Run<'a> {
@@ -47,7 +52,41 @@ impl<'a> Run<'a> {
             embedded: Cell::new(Embedded::Unused),
             warnings: RefCell::new(Vec::new()),
             mistakes: RefCell::default(),
+            traced: None,
+            chart_texts: RefCell::default(),
         }
+    }
+
+    /// Keeps in mind that a file is what a chart came to.
+    pub(crate) fn add_chart_text(&self, file: FileId) {
+        self.chart_texts.borrow_mut().push(file);
+    }
+
+    /// Returns whether a diagnostic points at what a chart came to, which nobody has a file of.
+    pub(crate) fn is_of_chart(&self, diagnostics: &[Diagnostic]) -> bool {
+        let texts = self.chart_texts.borrow();
+        diagnostics.iter().flat_map(|diagnostic| &diagnostic.labels).any(|label| texts.contains(&label.span.file))
+    }
+
+    /// Has charts rendered with origins.
+    pub(crate) fn traced(self) -> Self {
+        Self { traced: Some(RefCell::default()), ..self }
+    }
+
+    pub(crate) fn is_traced(&self) -> bool {
+        self.traced.is_some()
+    }
+
+    /// Keeps why a chart came to what it did.
+    pub(crate) fn keep_chart(&self, chart: Inflated) {
+        if let Some(traced) = &self.traced {
+            traced.borrow_mut().push(chart);
+        }
+    }
+
+    /// Returns the charts that were rendered with origins.
+    pub(crate) fn into_charts(self) -> Vec<Inflated> {
+        self.traced.map(RefCell::into_inner).unwrap_or_default()
     }
 
     pub(crate) fn schema(&self) -> Ref<'_, Schema> {
@@ -118,8 +157,31 @@ impl<'a> Run<'a> {
         }
     }
 
-    pub(crate) fn take_mistakes(&self) -> Vec<Diagnostic> {
-        std::mem::take(&mut self.mistakes.borrow_mut())
+    /// Returns what came of the build, or all that is wrong. `Err` means that the world failed.
+    pub(crate) fn ended<T>(&self, result: Outcome<T>) -> Result<Result<T, Vec<Diagnostic>>, WorldError> {
+        let mut mistakes = std::mem::take(&mut *self.mistakes.borrow_mut());
+        match result {
+            Ok(done) if mistakes.is_empty() => return Ok(Ok(done)),
+            Ok(_) => {}
+            Err(Failure::Wrong(more)) => mistakes.extend(more),
+            Err(Failure::World(error)) => return Err(error),
+        }
+        Ok(Err(self.texts.found(mistakes)))
+    }
+
+    /// Warns of what names something that is not there, with what may have been meant, or what there is.
+    pub(crate) fn missed(&self, code: &'static str, message: String, place: Option<Span>, near: Option<&str>, known: &[&str]) {
+        const SHOWN: usize = 5;
+        let mut warning = Diagnostic::warning(code, message);
+        if let Some(place) = place {
+            warning = warning.at(place, "");
+        }
+        let shown: Vec<String> = known.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+        self.warn(match near {
+            Some(near) => warning.hint(format!("Did you mean `{near}`?")),
+            None if shown.is_empty() => warning,
+            None => warning.hint(format!("There is {}{}.", shown.join(", "), if known.len() > SHOWN { " and others" } else { "" })),
+        });
     }
 
     pub(crate) fn warnings(&self) -> Vec<Diagnostic> {

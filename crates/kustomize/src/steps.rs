@@ -310,7 +310,7 @@ pub(crate) fn inline_objects<'a>(entry: Placed<'a>, run: &Run<'a>) -> Option<Vec
         text: Arc::from(entry.text.as_bytes()),
         made: true,
     };
-    read_objects(run, run.texts.add(file), text).ok()
+    read_objects(run, run.texts.add_within(file, entry.place), text).ok()
 }
 
 /// Returns whether two sets hold the same objects, whatever a validator notes on them.

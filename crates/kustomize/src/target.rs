@@ -11,8 +11,8 @@ use crate::load::{Loader, Named};
 use crate::metadata::{self, Provenance};
 use crate::objects::read_objects;
 use crate::problem::{Failure, Outcome, all, wrong};
-use crate::references::names;
 use crate::references::vars::{self, VarSet};
+use crate::references::{lost, names};
 use crate::resource::Resource;
 use crate::resources::Resources;
 use crate::run::Run;
@@ -72,6 +72,7 @@ impl<'a> Target<'a> {
         hash::apply(&mut gathered.resources, run)?;
         names::follow(&gathered.config.name_reference, &mut gathered.resources, run)?;
         vars::resolve(&gathered.vars, &gathered.config.var_reference, &mut gathered.resources, run)?;
+        lost::warn(&gathered.resources, run);
         drop_local(&mut gathered.resources);
         Ok(gathered.resources)
     }

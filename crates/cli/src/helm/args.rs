@@ -55,6 +55,14 @@ pub(crate) struct ValuesArgs {
     pub(crate) kube_version: Option<String>,
 }
 
+impl ValuesArgs {
+    /// Returns whether no values are given.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values.is_empty()
+            && [&self.set, &self.set_string, &self.set_file, &self.set_json, &self.set_literal].iter().all(|texts| texts.is_empty())
+    }
+}
+
 /// A switch as Go's flags read it: `--switch`, `--switch=false`.
 fn truth(text: &str) -> Result<bool, String> {
     match text {

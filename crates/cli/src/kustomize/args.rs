@@ -78,13 +78,20 @@ pub(super) struct BuildArgs {
 
 /// Where files may lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum LoadRestrictor {
+pub(crate) enum LoadRestrictor {
     /// In or below the folder of the kustomization that names them
     #[value(name = "LoadRestrictionsRootOnly")]
     RootOnly,
     /// Anywhere
     #[value(name = "LoadRestrictionsNone", alias = "none")]
     Anywhere,
+}
+
+impl LoadRestrictor {
+    /// Returns whether files must lie below the kustomization that names them.
+    pub(crate) fn is_restricted(self) -> bool {
+        self == Self::RootOnly
+    }
 }
 
 /// The order of objects.

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use plumb_build::report;
 use plumb_gotemplate::Host;
 use plumb_helm::Capabilities;
 use plumb_kustomize::{Charts, Options, Output, Request, build};
 use plumb_world::{Diagnostic, FileTable, RelPath, Remote, TreeId, World};
 
-use super::args::{BuildArgs, LoadRestrictor, Reorder};
+use super::args::{BuildArgs, Reorder};
 use super::disk::Disk;
+use super::nearby::Nearby;
 use crate::helm::Machine;
 use crate::printer::{Printer, shown};
 use crate::problem::{DONE, Done, Problem};
@@ -19,49 +19,34 @@ use crate::problem::{DONE, Done, Problem};
 pub(super) fn run(printer: &Printer, args: &BuildArgs) -> Done {
     possible(args)?;
     let disk = Disk::default();
-    let (tree, path) = root(&args.path, &disk)?;
-    let source = if tree == Disk::TREE { "" } else { args.path.as_str() };
     let options = Options {
         reorder: match args.reorder {
             Some(Reorder::None) => plumb_kustomize::Reorder::None,
             Some(Reorder::Legacy) | None => plumb_kustomize::Reorder::Legacy,
         },
-        restricted: args.load_restrictor == LoadRestrictor::RootOnly,
+        restricted: args.load_restrictor.is_restricted(),
         managed_by_label: args.enable_managedby_label,
     };
-    let here = Here { args };
+    let request = request(&args.path, options, &disk)?;
+    let here = Here::new(args)?;
     let charts = args.enable_helm.then_some(&here as &dyn Charts);
-    let request = Request { source: source.into(), ..Request::new(tree, path, options) };
     let built = build(&disk, &request, charts, FileTable::default());
     let built = built.map_err(|error| Problem::of(&error))?;
-    let files = seen_from_here(&built.files);
+    let nearby = Nearby::of_working_folder();
     for warning in &built.warnings {
-        tell(printer, warning, &files);
+        tell(printer, warning, &built.files, &nearby);
     }
     match built.result {
         Ok(output) => write(printer, args, &output),
-        Err(mistakes) => Err(Problem::report(report::render(&mistakes, &files, "", printer.color_err()))),
+        Err(mistakes) => Err(Problem::report(nearby.report(&mistakes, &built.files, printer.color_err()))),
     }
 }
 
-/// Names files as somebody would type them in this folder; those elsewhere on this machine are said to be in `/`.
-fn seen_from_here(files: &FileTable) -> FileTable {
-    let here = std::env::current_dir().ok().and_then(|here| fs::canonicalize(here).ok());
-    let here = here.as_deref().and_then(Path::to_str).map(|here| format!("{}/", here.trim_matches('/')));
-    let mut seen = FileTable::default();
-    for (id, file) in files.iter() {
-        let mut file = file.clone();
-        if file.source.is_empty() && !file.made {
-            let below = here.as_deref().and_then(|here| file.path.as_str().strip_prefix(here)).and_then(|path| RelPath::parse(path).ok());
-            match below {
-                Some(path) => file.path = path,
-                None => file.source = "in /".into(),
-            }
-        }
-        seen.add(file);
-        files.hidden(id).for_each(|span| seen.hide(span));
-    }
-    seen
+/// Returns what is asked of a folder that somebody typed, or of one in a repository.
+pub(crate) fn request(typed: &str, options: Options, disk: &Disk) -> Result<Request, Problem> {
+    let (tree, path) = root(typed, disk)?;
+    let source = if tree == Disk::TREE { "" } else { typed };
+    Ok(Request { source: source.into(), ..Request::new(tree, path, options) })
 }
 
 /// Returns the folder to build: one of this machine, or of a repository.
@@ -94,21 +79,29 @@ fn root(typed: &str, disk: &Disk) -> Result<(TreeId, RelPath), Problem> {
 }
 
 /// What charts are told: what the flags say, and what `helm template` would.
-struct Here<'a> {
-    args: &'a BuildArgs,
+pub(crate) struct Here {
+    pub(crate) capabilities: Capabilities,
+    pub(crate) api_versions: Vec<String>,
 }
 
-impl Charts for Here<'_> {
+impl Here {
+    fn new(args: &BuildArgs) -> Result<Self, Problem> {
+        let mut capabilities = Capabilities::default();
+        if let Some(version) = args.helm_kube_version.as_ref().filter(|_| args.enable_helm) {
+            capabilities.set_kube_version(version).map_err(Problem::new)?;
+        }
+        Ok(Self { capabilities, api_versions: args.helm_api_versions.clone() })
+    }
+}
+
+impl Charts for Here {
     fn host(&self, _: &str) -> Box<dyn Host + '_> {
         Box::new(Machine::default())
     }
 
     fn capabilities(&self) -> Result<Capabilities, String> {
-        let mut capabilities = Capabilities::default();
-        if let Some(version) = &self.args.helm_kube_version {
-            capabilities.set_kube_version(version)?;
-        }
-        capabilities.api_versions.extend(self.args.helm_api_versions.iter().cloned());
+        let mut capabilities = self.capabilities.clone();
+        capabilities.api_versions.extend(self.api_versions.iter().cloned());
         Ok(capabilities)
     }
 }
@@ -126,11 +119,11 @@ fn possible(args: &BuildArgs) -> Result<(), Problem> {
 }
 
 /// Old forms of fields are told in kustomize's own words, everything else with its place.
-fn tell(printer: &Printer, warning: &Diagnostic, files: &FileTable) {
+pub(crate) fn tell(printer: &Printer, warning: &Diagnostic, files: &FileTable, nearby: &Nearby) {
     if warning.code == "deprecated-field" {
         printer.note(&format!("# Warning: {}", warning.message));
     } else {
-        printer.note(report::render(std::slice::from_ref(warning), files, "", printer.color_err()).trim_end());
+        printer.note(nearby.report(std::slice::from_ref(warning), files, printer.color_err()).trim_end());
     }
 }
 

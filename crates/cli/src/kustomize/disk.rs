@@ -19,7 +19,7 @@ const FETCHING: Duration = Duration::from_secs(120);
 
 /// The file system as tree 0, and repositories that were fetched as the trees behind it.
 #[derive(Default)]
-pub(super) struct Disk {
+pub(crate) struct Disk {
     fetched: Mutex<Fetched>,
 }
 
@@ -34,7 +34,7 @@ struct Fetched {
 }
 
 impl Disk {
-    pub(super) const TREE: TreeId = TreeId(0);
+    pub(crate) const TREE: TreeId = TreeId(0);
 
     /// Returns the snapshot of a tree that was fetched; nothing for the file system itself.
     fn snapshot(&self, tree: TreeId) -> Result<Option<Snapshot>, WorldError> {

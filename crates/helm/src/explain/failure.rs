@@ -2,10 +2,10 @@
 //! there, the value that was missing or wrong and who set it.
 
 use plumb_gotemplate::{Branch, CtlId, FailureKind, Host, RenderError};
+use plumb_manifest::nearest;
 use plumb_world::{Diagnostic, Span};
 
 use super::Explained;
-use super::near::nearest;
 use super::reason::Setting;
 use crate::chart::Chart;
 use crate::render::{Cause, Options, try_render};

@@ -8,17 +8,18 @@ mod fields;
 mod find;
 mod given;
 mod keys;
-mod near;
 mod reason;
 mod text;
+mod truths;
 mod unparsed;
 mod unread;
 
 pub use failure::diagnose;
 pub use fields::{Field, Object};
 pub use find::Missing;
-pub use near::nearest;
+pub use plumb_manifest::nearest;
 pub use reason::{Condition, Piece, Reason, Setting, Step};
+pub use truths::NoText;
 pub use unread::Unread;
 
 use plumb_gotemplate::Host;
@@ -108,6 +109,21 @@ impl Explained {
     pub fn bytes(&self, output: usize, at: std::ops::Range<usize>) -> String {
         let output = self.rendered.outputs.get(output);
         String::from_utf8_lossy(output.and_then(|output| output.text.bytes.get(at)).unwrap_or_default()).into_owned()
+    }
+
+    /// Returns where a field is written in a template: its own text, or the innermost action that wrote it.
+    pub fn written(&self, field: &Field, reason: &Reason) -> Option<Span> {
+        let is_template = |place: &Span| self.source(*place).is_some_and(|source| source.layer == Layer::Template);
+        let literal = reason.pieces.iter().flat_map(|piece| &piece.places).find(|place| is_template(place)).copied();
+        let action = reason.steps.iter().rev().find(|step| !step.call).map(|step| step.site);
+        action.or(literal).or_else(|| reason.steps.last().map(|step| step.site)).or_else(|| self.key_place(field))
+    }
+
+    /// Returns the place that speaks for a field: of the value that it carries, or else where it is written.
+    pub fn place_of(&self, field: &Field) -> Option<Span> {
+        let reason = self.why(field);
+        let value = reason.values.iter().find(|value| value.carried).and_then(|value| value.place);
+        value.or_else(|| self.written(field, &reason))
     }
 
     /// Returns where the key of a field is written, where that is one place.

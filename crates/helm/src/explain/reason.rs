@@ -290,8 +290,12 @@ impl Explained {
                 around = Some(path);
             }
         });
-        // Who took it away goes over what a chart has by itself.
-        erased.sort_by_key(|place| self.source(*place).is_some_and(|source| matches!(source.layer, Layer::Chart(_))));
+        // Who took it away goes over what there was, and all over what a chart has by itself.
+        erased.sort_by_key(|place| match self.source(*place).map(|source| &source.layer) {
+            Some(Layer::Values(nth)) => usize::MAX / 2 - nth,
+            Some(Layer::Chart(_)) => usize::MAX,
+            _ => 0,
+        });
         let Some(around) = around.or_else(|| erased.first().map(|_| String::new())) else { return };
         let path = if around.is_empty() { name } else { format!("{around}.{name}") };
         let setting = Setting { key: path, place: None, overridden: erased, carried: false };

@@ -1,10 +1,10 @@
 //! Owns what is said of a template that does not parse: its line, and where the mistake began when that is another one.
 
 use plumb_gotemplate::Functions;
+use plumb_manifest::nearest;
 use plumb_world::{Diagnostic, FileId, Span};
 
 use super::Explained;
-use super::near::nearest;
 
 /// Go's words, and what to do about it.
 const ADVICE: &[(&str, &str)] = &[

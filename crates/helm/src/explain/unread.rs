@@ -8,12 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use plumb_gotemplate::{MapId, O, Origin, Value};
+use plumb_manifest::nearest;
 use plumb_world::{FileId, Span};
 
 use super::Explained;
 use super::keys::Key;
-use super::near::nearest;
-use crate::sources::Layer;
+use crate::sources::{Layer, Source};
 
 /// A value that nobody read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,8 +103,13 @@ impl Explained {
                 Some(_) => return None,
                 None => {
                     let beside_read = depth == 0 || self.any_read(map, read, 0);
-                    if !beside_read || self.is_said(name) {
+                    if !beside_read {
                         return None;
+                    }
+                    if self.is_said(name) {
+                        // A value of a chart in charts that was written as the chart's own.
+                        let below = self.of_chart_below(name).filter(|_| depth == 0);
+                        return below.map(|meant| (depth, Some(meant), None));
                     }
                     return Some((depth, self.meant(&names[..depth], name, map), None));
                 }
@@ -129,14 +134,22 @@ impl Explained {
         })
     }
 
+    /// Returns the one value of a chart in charts that has a name, where no template of the chart itself says that.
+    fn of_chart_below(&self, name: &str) -> Option<String> {
+        let mut elsewhere = Vec::new();
+        self.named(self.told.defaults, "", name, &mut elsewhere, 0);
+        let [only] = elsewhere.as_slice() else { return None };
+        let chart = format!("charts/{}/", only.split('.').next()?);
+        let sources = &self.told.sources;
+        let is_chart = sources.iter().any(|source| matches!(&source.layer, Layer::Chart(place) if *place == chart));
+        let is_own = |source: &Source| source.layer == Layer::Template && !source.name.starts_with("charts/");
+        (is_chart && !sources.iter().filter(|source| is_own(source)).any(|source| says(&source.data, name))).then(|| only.clone())
+    }
+
     /// Whether a template or a value says a name.
     fn is_said(&self, name: &str) -> bool {
-        let in_name = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-        let says = |data: &[u8]| {
-            memchr::memmem::find_iter(data, name.as_bytes())
-                .any(|at| !in_name(at.checked_sub(1).and_then(|before| data.get(before))) && !in_name(data.get(at + name.len())))
-        };
-        self.told.sources.iter().filter(|source| matches!(source.layer, Layer::Template | Layer::Chart(_))).any(|source| says(&source.data))
+        let is_asked = |source: &&Source| matches!(source.layer, Layer::Template | Layer::Chart(_));
+        self.told.sources.iter().filter(is_asked).any(|source| says(&source.data, name))
     }
 
     /// Returns the key that may have been meant: one beside it that there is or that was asked for, or one of the same name elsewhere.
@@ -198,4 +211,11 @@ impl Explained {
             }
         }
     }
+}
+
+/// Whether a text has a name in it, as a word of its own.
+fn says(data: &[u8], name: &str) -> bool {
+    let in_name = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+    memchr::memmem::find_iter(data, name.as_bytes())
+        .any(|at| !in_name(at.checked_sub(1).and_then(|before| data.get(before))) && !in_name(data.get(at + name.len())))
 }

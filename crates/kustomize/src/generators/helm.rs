@@ -1,23 +1,30 @@
 //! Owns the inflation of charts (`helmCharts`, `HelmChartInflationGenerator`): what kustomize runs `helm template` for is rendered here, and comes to the
 //! same objects.
 
+mod traced;
+mod values;
+
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use plumb_gotemplate::Host;
-use plumb_helm::{Capabilities, Chart, File, Ignore, Options, ValuesFile};
-use plumb_world::{EntryKind, RelPath, SourceFile, Span, WorldError};
-use plumb_yaml::Emitter;
+use plumb_helm::{Capabilities, Chart, File, Ignore, Options};
+use plumb_world::{EntryKind, RelPath, SourceFile, WorldError};
 
 use crate::args::{HelmChart, HelmGlobals};
 use crate::decode::{Fields, Mode, Placed};
+use crate::explain::Inflated;
 use crate::load::Loader;
-use crate::merge::Merging;
 use crate::objects::read_objects;
-use crate::problem::{Failure, Outcome, wrong};
+use crate::problem::{Outcome, wrong};
 use crate::resources::Resources;
 use crate::run::Run;
 use crate::steps::Generated;
-use crate::tree::{Node, Stamp, View, write_yaml};
+use crate::tree::{Stamp, View};
+
+use self::traced::{Naming, documents, reasons};
+pub(crate) use self::values::Made;
+use self::values::values;
 
 const BY: &str = "helmCharts";
 /// Where charts are, from the kustomization on, unless `helmGlobals` say otherwise.
@@ -69,29 +76,42 @@ pub(crate) fn inflate<'a>(args: &HelmChart<'a>, globals: HelmGlobals<'a>, loader
         capabilities.set_kube_version(args.kube_version).map_err(|error| mistake(error.to_string()))?;
     }
     capabilities.api_versions.extend(args.api_versions.iter().map(|version| version.text.to_owned()));
+    let named = Naming { chart: &at, known: RefCell::new(values.names), run };
+    let name = |name: &str, file: &File| named.name(name, file);
     let options = Options {
         release: &release,
         namespace: if args.namespace.is_empty() { charts.namespace() } else { args.namespace },
-        values: &values,
+        values: &values.files,
         capabilities,
         include_crds: args.include_crds,
+        trace: if run.is_traced() { Some(&name) } else { None },
         ..Options::default()
     };
     let rendered = plumb_helm::render(&chart, &options, &mut *charts.host(&release));
-    let mut rendered = rendered.map_err(|error| mistake(format!("chart `{}` does not render: {}", args.name, error.message)))?;
+    let mut rendered = rendered.map_err(|error| {
+        let options = Options { trace: Some(&name), ..options };
+        let diagnostics = plumb_helm::diagnose(&chart, &options, &mut *charts.host(&release));
+        reasons(diagnostics, args.name, &error.message, args.place, &values.made, run)
+    })?;
     rendered.hooks.retain(|hook| !(args.skip_hooks || args.skip_tests && hook.events.contains(&"test")));
     let text: Arc<str> = Arc::from(rendered.text(args.include_crds));
-    let file = SourceFile {
+    let file = run.texts.add(SourceFile {
         source: Arc::clone(&run.source),
         revision: Arc::clone(&run.revision),
-        path: at,
+        path: at.clone(),
         text: Arc::from(text.as_bytes()),
         made: true,
-    };
+    });
+    run.add_chart_text(file);
+    if run.is_traced() {
+        let documents = documents(&rendered, args.include_crds, &text);
+        let explained = plumb_helm::Explained::of(rendered);
+        let chart = Inflated { place: args.place, explained, text: file, documents, values: values.made };
+        chart.warn(run);
+        run.keep_chart(chart);
+    }
     let mut resources = Resources::default();
-    for mut object in
-        read_objects(run, run.texts.add(file), text).map_err(|failure| failure.through(args.place, "the chart is used here"))?
-    {
+    for mut object in read_objects(run, file, text).map_err(|failure| failure.through(args.place, "the chart is used here"))? {
         object.from_helm = true;
         resources.append(object, run)?;
     }
@@ -171,62 +191,6 @@ fn walk(
         }
     }
     Ok(())
-}
-
-/// Returns the files of values that the chart gets: one that kustomize puts together, and the additional ones over it.
-fn values<'a>(args: &HelmChart<'a>, chart: &RelPath, loader: &Loader, run: &Run<'a>) -> Outcome<Vec<ValuesFile>> {
-    let own = own_values(args, chart, loader, run)?;
-    let mut values = vec![ValuesFile { name: "values.yaml".to_owned(), content: own, secret: false }];
-    for path in &args.additional_values_files {
-        let file = loader.file(run, *path)?;
-        values.push(ValuesFile { name: path.text.to_owned(), content: file.bytes, secret: false });
-    }
-    Ok(values)
-}
-
-/// The chart's values, or those of `valuesFile`, with the ones written in the kustomization as `valuesMerge` says.
-fn own_values<'a>(args: &HelmChart<'a>, chart: &RelPath, loader: &Loader, run: &Run<'a>) -> Outcome<Arc<[u8]>> {
-    let inline = args.values_inline.as_ref().filter(|inline| inline.view().len() > 0);
-    if !matches!(args.values_merge, "" | "override" | "merge" | "replace") {
-        return Err(wrong("helm-chart", "valuesMerge must be one of [merge override replace]", args.place).into());
-    }
-    let written = |node: &Node<'a>| -> Outcome<Arc<[u8]>> {
-        let mut out = Emitter::new();
-        write_yaml(node.view(), &mut out, true)
-            .map_err(|why| wrong("helm-chart", format!("the values cannot be written: {why}"), args.place))?;
-        Ok(out.finish().into())
-    };
-    if let (Some(inline), "replace") = (inline, args.values_merge) {
-        return written(inline);
-    }
-    let file = match args.values_file.text {
-        "" => {
-            let path = chart.join("values.yaml").map_err(|error| wrong("path", error.to_string(), args.place))?;
-            match loader.at(run, &path)? {
-                Some(file) => file,
-                None => {
-                    return Err(wrong("helm-chart", format!("'{path}' is not there"), args.place)
-                        .hint("Name a file of values in `valuesFile`.")
-                        .into());
-                }
-            }
-        }
-        _ => loader.file(run, args.values_file)?,
-    };
-    let Some(inline) = inline else { return Ok(file.bytes) };
-    let stream = run.texts.read(file.id, file.text()?);
-    let of_file = match stream.documents().next() {
-        Some(Ok(document)) if !document.is_empty() => Node::written(document.root()),
-        Some(Err(errors)) => {
-            let at = |span: plumb_yaml::ByteSpan| Some(Span { file: file.id, start: span.start, end: span.end });
-            return Err(Failure::Wrong(errors.iter().map(|error| wrong("yaml-syntax", error.to_string(), at(error.span))).collect()));
-        }
-        _ => Node::map(Vec::new()),
-    };
-    let schema = run.schema();
-    let merging = Merging { schema: &schema, texts: run.texts, by: BY, prepend: false, infer: false };
-    let merged = if args.values_merge == "merge" { merging.merge(inline.clone(), &of_file)? } else { merging.merge(of_file, inline)? };
-    written(&merged.unwrap_or_else(|| Node::map(Vec::new())))
 }
 
 /// Returns the release's name: what is given, what a template makes of nothing, or Helm's own name for what has none.

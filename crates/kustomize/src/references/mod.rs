@@ -2,6 +2,7 @@
 
 mod candidates;
 mod expand;
+pub(crate) mod lost;
 pub(crate) mod names;
 pub(crate) mod vars;
 

@@ -82,7 +82,8 @@ fn ids_of<'a>(resource: &Resource<'a>, run: &Run<'a>) -> Vec<Id<'a>> {
 /// What is put into targets.
 struct Value<'a> {
     node: Node<'a>,
-    place: Option<Span>,
+    /// Who had a hand in it, the last one first.
+    places: Vec<Span>,
     /// The object that it is part of, and where: what a target changes there, the next one gets.
     lives_in: Option<(usize, Vec<String>)>,
 }
@@ -95,14 +96,22 @@ fn replace<'a>(replacement: &Replacement<'a>, list: &mut [Resource<'a>], ids: &m
     let mut value = value_of(replacement, list, ids, run)?;
     for target in &replacement.targets {
         let matchers = Matchers::new(target, replacement.place)?;
+        let mut selected = false;
         for at in 0..list.len() {
             let (Some(resource), Some(own_ids)) = (list.get_mut(at), ids.get_mut(at)) else { continue };
             if !matchers.select(resource, own_ids) {
                 continue;
             }
+            selected = true;
             resource.show_annotations(run.texts);
             put(target, replacement, resource, at, &mut value, run)?;
             *own_ids = ids_of(resource, run);
+        }
+        if let (false, Some(select)) = (selected, &target.select) {
+            let names: Vec<&str> = list.iter().map(Resource::name).collect();
+            let near = plumb_manifest::nearest(select.name, names.iter().copied());
+            let message = "no object matches this target of a replacement, so it changes nothing".to_owned();
+            run.missed("replacement-target", message, select.place.or(target.place), near, &[]);
         }
     }
     Ok(())
@@ -116,7 +125,9 @@ fn value_of<'a>(replacement: &Replacement<'a>, list: &[Resource<'a>], ids: &[Vec
             return Err(mistake.hint("Write either `source` or `sourceValue`.").into());
         }
         (Some(source), None) => source,
-        (None, text) => return Ok(Value { node: Node::untagged(text.unwrap_or("")), place: replacement.place, lives_in: None }),
+        (None, text) => {
+            return Ok(Value { node: Node::untagged(text.unwrap_or("")), places: replacement.place.into_iter().collect(), lives_in: None });
+        }
     };
     let at = find_source(source, list, ids, run)?;
     let path = if source.field_path.is_empty() { DEFAULT_PATH } else { source.field_path };
@@ -132,10 +143,10 @@ fn value_of<'a>(replacement: &Replacement<'a>, list: &[Resource<'a>], ids: &[Vec
             None => mistake.into(),
         });
     };
-    let place = run.texts.place(found);
+    let places = run.texts.chain(found).into_iter().filter_map(|stamp| stamp.place).collect();
     match source.options.filter(|options| !options.delimiter.is_empty()) {
-        Some(options) => Ok(Value { node: part_of(found, &options, source, run)?, place, lives_in: None }),
-        None => Ok(Value { node: found.to_node(), place, lives_in: Some((at, parts)) }),
+        Some(options) => Ok(Value { node: part_of(found, &options, source, run)?, places, lives_in: None }),
+        None => Ok(Value { node: found.to_node(), places, lives_in: Some((at, parts)) }),
     }
 }
 
@@ -310,7 +321,12 @@ fn joined(old: &str, part: &str, options: &FieldOptions<'_>) -> String {
 
 /// Replaces a node and notes both: the field it was taken from, and the replacement.
 fn stamp<'a>(node: &mut Node<'a>, new: Node<'a>, value: &Value<'a>, walk: Walk<'_, 'a>) {
-    node.replace(new, Stamp { by: SOURCE, place: value.place }, walk.run.texts);
+    let (first, rest) = value.places.split_last().map_or((None, &[][..]), |(first, rest)| (Some(*first), rest));
+    node.replace(new, Stamp { by: SOURCE, place: first }, walk.run.texts);
+    for place in rest.iter().rev() {
+        let origin = walk.run.texts.over(Stamp { by: SOURCE, place: Some(*place) }, node.view().origin());
+        *node = std::mem::replace(node, Node::null()).stamped(origin);
+    }
     let origin = walk.run.texts.over(walk.stamp, node.view().origin());
     let stamped = std::mem::replace(node, Node::null()).stamped(origin);
     *node = stamped;

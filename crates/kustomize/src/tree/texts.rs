@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use elsa::FrozenVec;
-use plumb_world::{FileId, FileTable, RelPath, SourceFile, Span};
+use plumb_world::{Diagnostic, FileId, FileTable, RelPath, SourceFile, Span};
 use plumb_yaml::{NodeRef, Options, Stream};
 
 use super::View;
@@ -18,6 +18,8 @@ pub(crate) struct Texts {
     made: FrozenVec<Box<str>>,
     files: RefCell<FileTable>,
     marks: RefCell<Vec<Mark>>,
+    /// Where the texts are written that are files of their own here: patches within a kustomization.
+    within: RefCell<HashMap<FileId, Span>>,
 }
 
 /// Who gave a node its content, and whom that went over: an index into the marks. None of it means where the node is written.
@@ -52,6 +54,7 @@ impl Texts {
             made: FrozenVec::new(),
             files: RefCell::new(files),
             marks: RefCell::new(Vec::new()),
+            within: RefCell::default(),
         }
     }
 
@@ -63,6 +66,32 @@ impl Texts {
     /// Adds a file.
     pub(crate) fn add(&self, file: SourceFile) -> FileId {
         self.files.borrow_mut().add(file)
+    }
+
+    /// Adds a text that is written within another file.
+    pub(crate) fn add_within(&self, file: SourceFile, place: Option<Span>) -> FileId {
+        let id = self.add(file);
+        if let Some(place) = place {
+            self.within.borrow_mut().insert(id, place);
+        }
+        id
+    }
+
+    /// Returns a place as people find it: one of a text within another file is in that file.
+    pub(crate) fn place_in_file(&self, span: Span) -> Span {
+        let Some(outer) = self.within.borrow().get(&span.file).copied() else { return span };
+        let outer = self.place_in_file(outer);
+        let files = self.files.borrow();
+        let (Some(inner), Some(file)) = (files.get(span.file), files.get(outer.file)) else { return outer };
+        within(outer, &file.text, span, &inner.text).unwrap_or(outer)
+    }
+
+    /// Returns diagnostics with their places as people find them.
+    pub(crate) fn found(&self, mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        for label in diagnostics.iter_mut().flat_map(|diagnostic| &mut diagnostic.labels) {
+            label.span = self.place_in_file(label.span);
+        }
+        diagnostics
     }
 
     /// Reads the text of a file as YAML.
@@ -83,9 +112,19 @@ impl Texts {
         self.files.borrow().clone()
     }
 
+    /// Returns a place with file, line and column.
+    pub(crate) fn named(&self, place: Span) -> String {
+        self.files.borrow().place(place)
+    }
+
     /// Returns the path of a file.
     pub(crate) fn path(&self, file: FileId) -> Option<RelPath> {
         self.files.borrow().get(file).map(|file| file.path.clone())
+    }
+
+    /// Returns the file at a path of the tree, if it was read.
+    pub(crate) fn find(&self, path: &RelPath) -> Option<FileId> {
+        self.files.borrow().iter().find(|(_, file)| file.path == *path && !file.made).map(|(id, _)| id)
     }
 
     /// Returns the content of a file.
@@ -152,4 +191,31 @@ impl Texts {
             _ => view.origin(),
         }
     }
+}
+
+/// Returns where a place of a scalar's text is in the file that the scalar is written in: of a literal block line by line, of a text that stands there
+/// as it is by counting. Nothing for one that was folded or unescaped.
+fn within(outer: Span, file: &[u8], span: Span, text: &[u8]) -> Option<Span> {
+    let written = file.get(outer.start as usize..outer.end as usize)?;
+    let start = span.start as usize;
+    let len = span.end.saturating_sub(span.start);
+    let at =
+        |offset: usize| u32::try_from(outer.start as usize + offset).ok().map(|start| Span { file: outer.file, start, end: start + len });
+    if !written.starts_with(b"|") {
+        let offset = memchr::memmem::find(written, text).filter(|_| !text.is_empty())?;
+        return at(offset + start);
+    }
+    let line = text.get(..start)?.iter().filter(|byte| **byte == b'\n').count();
+    let column = start - text[..start].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    // The first line of a block is that of its indicator.
+    let first = text.split(|byte| *byte == b'\n').nth(line)?;
+    let mut offset = 0;
+    for (nth, of_file) in written.split(|byte| *byte == b'\n').enumerate() {
+        if nth == line + 1 {
+            let indent = of_file.strip_suffix(first).or_else(|| of_file.strip_suffix(b"\r")?.strip_suffix(first))?.len();
+            return at(offset + indent + column);
+        }
+        offset += of_file.len() + 1;
+    }
+    None
 }

@@ -20,7 +20,7 @@ pub(crate) fn read(folder: &Path) -> (MemoryWorld, TreeId) {
     (world, tree)
 }
 
-fn walk(folder: &Path, prefix: &str, files: &mut Vec<(String, Vec<u8>)>, links: &mut Vec<(String, String)>) {
+pub(crate) fn walk(folder: &Path, prefix: &str, files: &mut Vec<(String, Vec<u8>)>, links: &mut Vec<(String, String)>) {
     for entry in fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
         let path = format!("{prefix}{}", entry.file_name().to_string_lossy());

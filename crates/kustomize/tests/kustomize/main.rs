@@ -9,5 +9,6 @@
 
 mod corpus;
 mod disk;
+mod origins;
 mod random;
 mod recorded;

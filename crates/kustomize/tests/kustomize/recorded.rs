@@ -7,7 +7,7 @@ use plumb_kustomize::{Charts, Options, Reorder, Request, build};
 use plumb_suite::{Answer, Content, MemoryWorld, Recorded, kustomize_files, recorded};
 use plumb_world::{FileTable, RelPath, TreeId};
 
-const FAMILIES: &[(&str, &str)] = &[
+pub(crate) const FAMILIES: &[(&str, &str)] = &[
     ("annotations", include_str!("recorded/annotations.txt")),
     ("charts", include_str!("recorded/charts.txt")),
     ("components", include_str!("recorded/components.txt")),
@@ -34,7 +34,7 @@ const FAMILIES: &[(&str, &str)] = &[
 const EXCEPTIONS: &[(&str, &str, &str)] = &[];
 
 /// What charts are told: nothing but what Helm itself says of a cluster that it does not ask.
-struct NoCluster;
+pub(crate) struct NoCluster;
 
 impl Charts for NoCluster {
     fn host(&self, _: &str) -> Box<dyn Host + '_> {
@@ -72,7 +72,7 @@ impl Host for NoHost {
 }
 
 /// What a case's arguments say: the folder, how to build it, and whether charts are allowed.
-fn arguments(words: &[String]) -> (&str, Options, bool) {
+pub(crate) fn arguments(words: &[String]) -> (&str, Options, bool) {
     let mut folder = "";
     let mut has_charts = false;
     let mut options = Options::default();

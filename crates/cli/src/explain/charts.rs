@@ -1,4 +1,4 @@
-//! Owns `plumb explain PATH OBJECT [FIELD]` for charts: which line of which file each field is from, and why. Runs without a runtime or a cluster.
+//! Owns `plumb explain` for charts: which line of which file each field is from, and why. Runs without a runtime or a cluster.
 
 use std::path::Path;
 
@@ -6,31 +6,28 @@ use plumb_helm::{Condition, Explained, Field, File, Layer, Missing, Object, Opti
 use plumb_world::Span;
 use serde_json::{Value, json};
 
+use super::{MAX_LISTED, MAX_ROWS, MAX_SHOWN, Places, cut, guessed, is_secret, line_at, object_json, several};
 use crate::args::{ExplainArgs, Format, Global};
 use crate::helm::{Files, Given, Machine, read_chart, read_file, report};
 use crate::printer::{Printer, Tone, clean_line};
 use crate::problem::{DONE, Done, Problem};
 use crate::with_version;
 
-/// Characters of a value that are shown.
-const MAX_SHOWN: usize = 80;
-/// Parts and values of one field that are shown to people.
-const MAX_ROWS: usize = 20;
-/// Names that are listed where one is not found.
-const MAX_LISTED: usize = 20;
-
 /// Explains the fields of an object of a chart.
-pub(crate) fn run(printer: &Printer, global: &Global, args: &ExplainArgs) -> Done {
+pub(super) fn run(printer: &Printer, global: &Global, args: &ExplainArgs) -> Done {
     let explained = rendered(global, args, printer.color_err())?;
-    let view = View { explained: &explained, printer, folder: folder(&args.path) };
+    let names = OfChart { explained: &explained, folder: folder(&args.path) };
+    let view = View { explained: &explained, printer, places: &names };
     for warning in explained.unread() {
         printer.warning(&view.unread(&warning));
+    }
+    for no in explained.taken_for_true() {
+        printer.warning(&view.taken_for_true(&no));
     }
     let objects = explained.find(&args.object).map_err(|missing| view.no_object(&args.object, &missing))?;
     let [object] = objects.as_slice() else {
         let names: Vec<String> = objects.iter().map(|object| format!("`{}` ({})", object.id(), object.source)).collect();
-        return Err(Problem::new(format!("`{}` names {} objects: {}", args.object, names.len(), names.join(", ")))
-            .hint("Write it as `KIND.GROUP/NAME`."));
+        return Err(several(&args.object, &names));
     };
     let fields = match &args.field {
         None => object.fields.iter().collect(),
@@ -38,7 +35,7 @@ pub(crate) fn run(printer: &Printer, global: &Global, args: &ExplainArgs) -> Don
     };
     if let Some(format @ (Format::Json | Format::Yaml)) = global.output {
         let fields: Vec<Value> = fields.iter().map(|field| view.json(object, field)).collect();
-        let shape = json!({"object": view.object_json(object), "template": object.source, "fields": fields});
+        let shape = json!({"object": object_json(&object.api_version, &object.kind, &object.namespace, &object.name), "template": object.source, "fields": fields});
         printer.document(format, &with_version(shape))?;
         return Ok(DONE);
     }
@@ -55,7 +52,7 @@ fn rendered(global: &Global, args: &ExplainArgs, color: bool) -> Result<Explaine
     let files = Files::default();
     let named = |name: &str, file: &File| files.name(name, file);
     let mut options = Options {
-        release: &args.release,
+        release: args.release.as_deref().unwrap_or("release-name"),
         namespace: global.namespace.as_deref().unwrap_or("default"),
         values: &given.values,
         arguments: &given.arguments,
@@ -78,51 +75,55 @@ fn folder(path: &str) -> String {
     if Path::new(path).is_dir() { format!("{}/", path.trim_end_matches('/')) } else { String::new() }
 }
 
-/// How an explanation is shown.
-struct View<'v> {
+/// The files of a chart as people find them.
+struct OfChart<'v> {
     explained: &'v Explained,
-    printer: &'v Printer,
     folder: String,
 }
 
-impl View<'_> {
-    /// The file of a place as people find it.
+impl Places for OfChart<'_> {
     fn file(&self, place: Span) -> String {
         let Some(source) = self.explained.source(place) else { return "?".to_owned() };
         let of_chart = matches!(source.layer, Layer::Template | Layer::Chart(_) | Layer::Definition(_) | Layer::File);
         clean_line(&if of_chart { format!("{}{}", self.folder, source.name) } else { source.name.clone() })
     }
 
-    fn place(&self, place: Span) -> String {
-        let position = self.explained.position(place);
-        format!("{}:{}:{}", self.file(place), position.line, position.column)
+    fn position(&self, place: Span) -> plumb_world::Position {
+        self.explained.position(place)
     }
 
-    /// The line that a place is on.
     fn line(&self, place: Span) -> String {
-        let Some(source) = self.explained.source(place) else { return String::new() };
-        let data = &source.data[..];
-        let at = (place.start as usize).min(data.len());
-        let start = data[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let end = data[at..].iter().position(|byte| *byte == b'\n').map_or(data.len(), |end| at + end);
-        cut(&clean_line(&String::from_utf8_lossy(&data[start..end])))
+        self.explained.source(place).map(|source| line_at(&source.data, place)).unwrap_or_default()
+    }
+}
+
+/// How an explanation is shown.
+pub(super) struct View<'v> {
+    pub(super) explained: &'v Explained,
+    pub(super) printer: &'v Printer,
+    pub(super) places: &'v dyn Places,
+}
+
+impl View<'_> {
+    fn place(&self, place: Span) -> String {
+        self.places.place(place)
+    }
+
+    fn line(&self, place: Span) -> String {
+        self.places.line(place)
     }
 
     fn hidden(&self, object: &Object, field: &Field, reason: &Reason) -> bool {
-        reason.secret || is_secret(object, field)
+        reason.secret || is_secret(&object.api_version, &object.kind, &field.path)
     }
 
     /// What a field is, unless nobody may see it.
     fn value(&self, object: &Object, field: &Field) -> String {
-        if is_secret(object, field) { "(hidden)".to_owned() } else { cut(&clean_line(&field.value.to_string())) }
-    }
-
-    /// Where a field is written in a template: its own text, or the innermost action that wrote it.
-    fn written(&self, field: &Field, reason: &Reason) -> Option<Span> {
-        let is_template = |place: &Span| self.explained.source(*place).is_some_and(|source| source.layer == Layer::Template);
-        let literal = reason.pieces.iter().flat_map(|piece| &piece.places).find(|place| is_template(place)).copied();
-        let action = reason.steps.iter().rev().find(|step| !step.call).map(|step| step.site);
-        action.or(literal).or_else(|| reason.steps.last().map(|step| step.site)).or_else(|| self.explained.key_place(field))
+        if is_secret(&object.api_version, &object.kind, &field.path) {
+            "(hidden)".to_owned()
+        } else {
+            cut(&clean_line(&field.value.to_string()))
+        }
     }
 
     /// One line for each field.
@@ -130,9 +131,7 @@ impl View<'_> {
         let rows: Vec<(String, String, String)> = fields
             .iter()
             .map(|field| {
-                let reason = self.explained.why(field);
-                let value = reason.values.iter().find(|value| value.carried).and_then(|value| value.place);
-                let place = value.or_else(|| self.written(field, &reason)).map(|place| self.place(place)).unwrap_or_default();
+                let place = self.explained.place_of(field).map(|place| self.place(place)).unwrap_or_default();
                 (clean_line(&field.path.to_string()), self.value(object, field), place)
             })
             .collect();
@@ -151,20 +150,29 @@ impl View<'_> {
         let value = if self.hidden(object, field, &reason) { "(hidden)".to_owned() } else { self.value(object, field) };
         let head = format!("{} {} = {value}", clean_line(&object.id()), clean_line(&field.path.to_string()));
         let mut out = format!("{}\n", self.printer.paint(Tone::Strong, &head));
-        let mut row = |word: &str, text: String| out.push_str(&format!("  {word:<11} {text}\n"));
+        for (word, text) in self.rows(object, field, &reason) {
+            out.push_str(&format!("  {word:<11} {text}\n"));
+        }
+        out
+    }
+
+    /// The same in rows, each with the word before it.
+    pub(super) fn rows(&self, object: &Object, field: &Field, reason: &Reason) -> Vec<(String, String)> {
+        let mut rows = Vec::new();
+        let mut row = |word: &str, text: String| rows.push((word.to_owned(), text));
         for step in reason.steps.iter().filter(|step| step.call) {
             row("called at", format!("{}  {}", self.place(step.site), self.line(step.site)));
         }
-        if let Some(place) = self.written(field, &reason) {
+        if let Some(place) = self.explained.written(field, reason) {
             row("written at", format!("{}  {}", self.place(place), self.line(place)));
         }
-        let written = self.written(field, &reason);
+        let written = self.explained.written(field, reason);
         let says_more = reason.pieces.len() > 1
             || reason.values.iter().all(|value| !value.carried)
                 && reason.pieces.iter().any(|piece| piece.places.first() != written.as_ref());
         for piece in reason.pieces.iter().filter(|_| says_more).take(MAX_ROWS) {
             let text = self.explained.bytes(field.output, piece.at.clone());
-            let text = if self.hidden(object, field, &reason) { "(hidden)".to_owned() } else { format!("{:?}", cut(&clean_line(&text))) };
+            let text = if self.hidden(object, field, reason) { "(hidden)".to_owned() } else { format!("{:?}", cut(&clean_line(&text))) };
             let from: Vec<String> = piece.places.iter().take(MAX_LISTED).map(|place| self.place(*place)).collect();
             let word = if piece.exact { "is" } else { "is made of" };
             row("part", format!("{text} {word} {}", from.join(", ")));
@@ -174,8 +182,8 @@ impl View<'_> {
         }
         for setting in reason.values.iter().take(MAX_ROWS) {
             row(if setting.carried { "value" } else { "decided by" }, self.setting(setting));
-            for place in &setting.overridden {
-                row("", format!("  over {}  {}", self.place(*place), self.line(*place)));
+            for place in self.overridden(setting) {
+                row("", format!("  over {}  {}", self.place(place), self.line(place)));
             }
         }
         if reason.values.len() > MAX_ROWS {
@@ -190,7 +198,27 @@ impl View<'_> {
                 row("", format!("  {}", self.setting(setting)));
             }
         }
-        out
+        if self.hidden(object, field, reason) {
+            // The lines beside the places have the values in them.
+            for (_, text) in &mut rows {
+                let indent = text.len() - text.trim_start().len();
+                let end = text[indent..].find("  ").map_or(text.len(), |at| indent + at);
+                text.truncate(end);
+            }
+        }
+        rows
+    }
+
+    /// Whom a value overrode, each place once.
+    fn overridden(&self, setting: &Setting) -> Vec<Span> {
+        let mut found: Vec<Span> = setting.place.map(|place| self.places.written(place)).unwrap_or_default();
+        let own = found.len().min(1);
+        for place in setting.overridden.iter().flat_map(|place| self.places.written(*place)) {
+            if !found.contains(&place) {
+                found.push(place);
+            }
+        }
+        found.split_off(own)
     }
 
     fn setting(&self, setting: &Setting) -> String {
@@ -206,9 +234,9 @@ impl View<'_> {
         format!("{not}`{} {}` at {}", condition.word, cut(&clean_line(&condition.text)), self.place(condition.site))
     }
 
-    pub(crate) fn unread(&self, unread: &plumb_helm::Unread) -> String {
+    fn unread(&self, unread: &plumb_helm::Unread) -> String {
         let position = self.explained.position(unread.place);
-        let (file, key) = (self.file(unread.place), clean_line(&unread.key));
+        let (file, key) = (self.places.file(unread.place), clean_line(&unread.key));
         if let Some(disabled) = &unread.disabled {
             return format!("{file}:{}: nothing reads '{key}': the chart '{}' is disabled", position.line, clean_line(disabled));
         }
@@ -216,23 +244,21 @@ impl View<'_> {
         format!("{file}:{}: nothing reads '{key}'{meant}", position.line)
     }
 
+    fn taken_for_true(&self, no: &plumb_helm::NoText) -> String {
+        let (key, text, site) = (clean_line(&no.key), &no.text, self.place(no.site));
+        format!("{}: '{key}' is the text \"{text}\", which counts as true at {site}; leave the quotes out", self.place(no.place))
+    }
+
     fn missing(&self, problem: Problem, missing: &Missing, what: &str) -> Problem {
         let mut problem = problem;
-        if let Some(meant) = &missing.meant {
-            problem = problem.hint(format!("Did you mean `{}`?", clean_line(meant)));
-        }
+        problem = guessed(problem, missing.meant.as_deref(), &[]);
         for condition in &missing.left_out {
             let values: Vec<String> = condition.values.iter().map(|setting| self.setting(setting)).collect();
             let values = if values.is_empty() { String::new() } else { format!(": {}", values.join("; ")) };
             let block = format!("`{} {}` at {}", condition.word, cut(&clean_line(&condition.text)), self.place(condition.site));
             problem = problem.hint(format!("The block {block} would write {what}; it was not taken{values}."));
         }
-        if missing.meant.is_none() && !missing.known.is_empty() {
-            let shown: Vec<String> = missing.known.iter().take(MAX_LISTED).map(|known| format!("`{}`", clean_line(known))).collect();
-            let more = if missing.known.len() > MAX_LISTED { ", …" } else { "" };
-            problem = problem.hint(format!("There is {}{more}.", shown.join(", ")));
-        }
-        problem
+        if missing.meant.is_none() { guessed(problem, None, &missing.known) } else { problem }
     }
 
     fn no_object(&self, asked: &str, missing: &Missing) -> Problem {
@@ -251,22 +277,12 @@ impl View<'_> {
 
     // The same for programs (docs/cli-output.md).
 
-    fn object_json(&self, object: &Object) -> Value {
-        let group = object.api_version.rsplit_once('/').map_or("", |(group, _)| group);
-        let mut json = json!({"group": group, "kind": object.kind, "name": object.name});
-        if !object.namespace.is_empty() {
-            json["namespace"] = Value::from(object.namespace.clone());
-        }
-        json
-    }
-
     fn place_json(&self, place: Span) -> Value {
-        let position = self.explained.position(place);
-        json!({"file": self.file(place), "line": position.line, "column": position.column})
+        self.places.json(place)
     }
 
     fn setting_json(&self, setting: &Setting) -> Value {
-        let over: Vec<Value> = setting.overridden.iter().map(|place| self.place_json(*place)).collect();
+        let over: Vec<Value> = self.overridden(setting).into_iter().map(|place| self.place_json(place)).collect();
         let mut json = json!({"key": setting.key, "carried": setting.carried, "over": over});
         if let Some(place) = setting.place {
             json["place"] = self.place_json(place);
@@ -274,7 +290,7 @@ impl View<'_> {
         json
     }
 
-    fn json(&self, object: &Object, field: &Field) -> Value {
+    pub(super) fn json(&self, object: &Object, field: &Field) -> Value {
         let reason = self.explained.why(field);
         let places = |places: &[Span]| places.iter().map(|place| self.place_json(*place)).collect::<Vec<Value>>();
         let settings = |all: &[Setting]| all.iter().map(|setting| self.setting_json(setting)).collect::<Vec<Value>>();
@@ -301,7 +317,7 @@ impl View<'_> {
             "conditions": conditions.collect::<Vec<Value>>(),
             "functions": functions.collect::<Vec<Value>>(),
         });
-        if let Some(place) = self.written(field, &reason) {
+        if let Some(place) = self.explained.written(field, &reason) {
             json["written"] = self.place_json(place);
         }
         if !hidden {
@@ -309,17 +325,4 @@ impl View<'_> {
         }
         json
     }
-}
-
-/// Whether a field is of what a Secret keeps.
-fn is_secret(object: &Object, field: &Field) -> bool {
-    let path = field.path.to_string();
-    object.kind == "Secret" && object.api_version == "v1" && (path.starts_with("data") || path.starts_with("stringData"))
-}
-
-fn cut(text: &str) -> String {
-    if text.chars().count() <= MAX_SHOWN {
-        return text.to_owned();
-    }
-    format!("{}…", text.chars().take(MAX_SHOWN).collect::<String>())
 }
