@@ -25,6 +25,7 @@ mod remote;
 mod render;
 mod serve;
 mod table;
+mod tour;
 mod words;
 
 use std::path::Path;
@@ -61,6 +62,7 @@ fn run(cli: &Cli, printer: &Printer) -> Done {
         Command::Explain(args) => explain::run(printer, global, args),
         Command::Helm(command) => helm::run(printer, global, command),
         Command::Kustomize(args) => kustomize::run(printer, &args.words),
+        Command::Tour(args) => tour::run(printer, args),
         Command::Serve(args) => with_runtime(Threads::Many, serve::run(printer, global, args)),
         Command::Apply(args) if is_here(&args.path) => with_runtime(Threads::Many, apply::run(printer, global, args)),
         Command::Diff(args) if is_here(&args.path) => with_runtime(Threads::Many, diff::run(printer, global, args)),

@@ -17,5 +17,6 @@ mod mistakes;
 mod moments;
 mod pair;
 mod serve;
+mod shop;
 mod transcripts;
 mod world;
