@@ -119,7 +119,11 @@ impl View<'_> {
 
     /// What a field is, unless nobody may see it.
     fn value(&self, object: &Object, field: &Field) -> String {
-        if is_secret(&object.api_version, &object.kind, &field.path) { "(hidden)".to_owned() } else { cut(&clean_line(&field.value.to_string())) }
+        if is_secret(&object.api_version, &object.kind, &field.path) {
+            "(hidden)".to_owned()
+        } else {
+            cut(&clean_line(&field.value.to_string()))
+        }
     }
 
     /// One line for each field.

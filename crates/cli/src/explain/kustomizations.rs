@@ -62,7 +62,9 @@ fn possible(args: &ExplainArgs) -> Result<(), Problem> {
     if args.given.is_empty() && args.release.is_none() && !args.is_upgrade {
         return Ok(());
     }
-    let problem = Problem::usage("a kustomization says itself which values its charts get: `-f`, `--set`, `--release` and `--is-upgrade` are for charts");
+    let problem = Problem::usage(
+        "a kustomization says itself which values its charts get: `-f`, `--set`, `--release` and `--is-upgrade` are for charts",
+    );
     Err(problem.hint("Write them in `helmCharts` of the kustomization: `valuesInline`, `valuesFile`, `releaseName`."))
 }
 
@@ -93,7 +95,11 @@ fn find<'o>(objects: &'o [Object], asked: &str, namespace: Option<&str>) -> Resu
         several_of => {
             let name = |at: &usize| {
                 let object = candidates[*at];
-                format!("`{}`{}", called(object).id(), if object.namespace.is_empty() { String::new() } else { format!(" in {}", object.namespace) })
+                format!(
+                    "`{}`{}",
+                    called(object).id(),
+                    if object.namespace.is_empty() { String::new() } else { format!(" in {}", object.namespace) }
+                )
             };
             Err(several(asked, &several_of.iter().map(name).collect::<Vec<_>>()).hint("`-n` says which namespace is meant."))
         }
@@ -198,7 +204,11 @@ impl<'v> Shown<'v> {
                     let Some(of) = self.chart_at(place) else { continue };
                     let places = OfBuild { chart: Some(of.chart), ..self.places };
                     let Some(place) = of.chart.explained.place_of(of.field) else { continue };
-                    Link { by: change.by, place: Some(places.json(place)), text: format!("{}  {}", places.place(place), places.line(place)) }
+                    Link {
+                        by: change.by,
+                        place: Some(places.json(place)),
+                        text: format!("{}  {}", places.place(place), places.line(place)),
+                    }
                 }
                 None => {
                     let text = change.place.map(|place| format!("{}  {}", self.places.place(place), self.places.line(place)));

@@ -23,11 +23,7 @@ const MAX_LISTED: usize = 20;
 
 /// Explains the fields of an object of a chart or a kustomization.
 pub(crate) fn run(printer: &Printer, global: &Global, args: &ExplainArgs) -> Done {
-    if is_kustomization(Path::new(&args.path)) {
-        kustomizations::run(printer, global, args)
-    } else {
-        charts::run(printer, global, args)
-    }
+    if is_kustomization(Path::new(&args.path)) { kustomizations::run(printer, global, args) } else { charts::run(printer, global, args) }
 }
 
 /// The files that explanations point into, as people find them.

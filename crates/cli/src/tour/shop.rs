@@ -4,8 +4,14 @@
 pub(super) const FILES: &[(&str, &str)] = &[
     ("base/charts/shop/Chart.yaml", include_str!("../../../../examples/shop/base/charts/shop/Chart.yaml")),
     ("base/charts/shop/charts/cache/Chart.yaml", include_str!("../../../../examples/shop/base/charts/shop/charts/cache/Chart.yaml")),
-    ("base/charts/shop/charts/cache/templates/deployment.yaml", include_str!("../../../../examples/shop/base/charts/shop/charts/cache/templates/deployment.yaml")),
-    ("base/charts/shop/charts/cache/templates/service.yaml", include_str!("../../../../examples/shop/base/charts/shop/charts/cache/templates/service.yaml")),
+    (
+        "base/charts/shop/charts/cache/templates/deployment.yaml",
+        include_str!("../../../../examples/shop/base/charts/shop/charts/cache/templates/deployment.yaml"),
+    ),
+    (
+        "base/charts/shop/charts/cache/templates/service.yaml",
+        include_str!("../../../../examples/shop/base/charts/shop/charts/cache/templates/service.yaml"),
+    ),
     ("base/charts/shop/charts/cache/values.yaml", include_str!("../../../../examples/shop/base/charts/shop/charts/cache/values.yaml")),
     ("base/charts/shop/templates/_helpers.tpl", include_str!("../../../../examples/shop/base/charts/shop/templates/_helpers.tpl")),
     ("base/charts/shop/templates/configmap.yaml", include_str!("../../../../examples/shop/base/charts/shop/templates/configmap.yaml")),

@@ -38,7 +38,7 @@ const BREAKAGES: [Breakage; 10] = [
         to: "{{- include \"shop.selector\" . }}",
         command: BUILD,
         place: "templates/deployment.yaml:12:11",
-        says: "would line up",
+        says: "`nindent 6` would put the lines below the key",
     },
     Breakage {
         name: "A misspelt key of the values",
@@ -173,6 +173,53 @@ fn the_shop_comes_to_what_kustomize_and_helm_make_of_it() {
 }
 
 #[test]
+fn fields_of_the_shop_are_explained() {
+    let place = shop(None);
+    let text = [
+        place.transcript(&["explain", "overlays/prod", "deploy/shop"]),
+        place.transcript(&["explain", "overlays/prod", "deploy/prod-shop", "spec.template.spec.containers[name=web].env"]),
+        place.transcript(&["explain", "overlays/prod", "deploy/shop", "spec.template.spec.containers[0].image"]),
+        place.transcript(&["explain", "overlays/prod", "cm/shop-features", "metadata.name", "-o", "json"]),
+        place.transcript(&["explain", "overlays/prod", "deploy/shop", CPU, "-o", "json"]),
+        place.transcript(&["explain", "overlays/prod", "deploy/shop", "spec.replica"]),
+        place.transcript(&["explain", "overlays/prod", "deploy/shap"]),
+        place.transcript(&["explain", "overlays/prod", "deploy/shop", "--set", "replicas=2"]),
+    ];
+    insta::assert_snapshot!(text.join("\n"));
+}
+
+#[test]
+fn values_of_generated_secrets_are_not_shown() {
+    let place = Place::new(&[
+        ("kustomization.yaml", "secretGenerator:\n- name: key\n  literals: [password=hunter2]\n  files: [token]\n"),
+        ("token", "opensesame\n"),
+    ]);
+    for arguments in [
+        &["explain", ".", "secret/key"][..],
+        &["explain", ".", "secret/key", "data.password"],
+        &["explain", ".", "secret/key", "-o", "json"],
+    ] {
+        let text = place.transcript(arguments);
+        assert!(text.contains("exit code 0") && text.contains("kustomization.yaml"), "{text}");
+        for secret in ["hunter2", "aHVudGVyMg", "opensesame", "b3BlbnNlc2FtZ"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_tour_leads_through_three_of_them() {
+    let place = Place::new(&[]);
+    let text = place.transcript(&["tour"]);
+    assert!(text.starts_with("$ plumb tour\nexit code 0\n") && !text.contains("--- stderr"), "{text}");
+    for said in ["deployment.yaml:12:11", "Did you mean `cache.maxMemory`?", "no object matches the target", "The fix: "] {
+        assert!(text.contains(said), "{said}\n{text}");
+    }
+    assert_eq!(place.transcript(&["tour", "--list"]).matches("\n").count(), 6);
+    assert!(place.transcript(&["tour", "4"]).contains("exit code 2"));
+}
+
+#[test]
 fn each_breakage_is_found_by_one_command() {
     let mut page = String::from(
         "# Ten ways to break a kustomization over a chart\n\n\
@@ -185,7 +232,7 @@ fn each_breakage_is_found_by_one_command() {
         assert!(unfolded.contains(place), "{name}: {place} is not named\n{transcript}");
         assert!(unfolded.contains(says), "{name}: {says:?} is not said\n{transcript}");
         let shown = shown(&transcript);
-        page.push_str(&format!("\n## {name}\n\n{about}\n\n```diff\n# {file}\n{}```\n\n```\n{shown}```\n", difference(from, to)));
+        page.push_str(&format!("\n## {name}\n\n{about}\n\n```diff\n# {file}\n{}```\n\n```\n{shown}```\n", difference(file, from, to)));
     }
     let path = repository().join(PAGE);
     if std::env::var_os("UPDATE").is_some() {
@@ -196,11 +243,14 @@ fn each_breakage_is_found_by_one_command() {
 }
 
 /// The lines that a change takes out and puts in.
-fn difference(from: &str, to: &str) -> String {
-    let (old, new): (Vec<&str>, Vec<&str>) = (from.trim_matches('\n').lines().collect(), to.trim_matches('\n').lines().collect());
-    let gone = old.iter().filter(|line| !new.contains(line)).map(|line| format!("-{line}\n"));
-    let come = new.iter().filter(|line| !old.contains(line)).map(|line| format!("+{line}\n"));
-    gone.chain(come).collect()
+fn difference(file: &str, from: &str, to: &str) -> String {
+    let before = fs::read_to_string(repository().join("examples/shop").join(file)).unwrap();
+    let after = before.replacen(from, to, 1);
+    let (old, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
+    let start = old.iter().zip(&new).take_while(|(old, new)| old == new).count();
+    let end = old[start..].iter().rev().zip(new[start..].iter().rev()).take_while(|(old, new)| old == new).count();
+    let lines = |lines: &[&str], sign: char| lines.iter().map(|line| format!("{sign}{line}\n")).collect::<String>();
+    format!("{}{}", lines(&old[start..old.len() - end], '-'), lines(&new[start..new.len() - end], '+'))
 }
 
 /// A transcript for people: the command, and what it says. Of a build that is fine but for warnings the manifests are left out.

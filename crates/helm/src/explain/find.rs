@@ -44,8 +44,7 @@ impl Explained {
 
     /// Returns the fields at and below a path of an object.
     pub fn fields<'o>(&self, object: &'o Object, asked: &str) -> Result<Vec<&'o Field>, Missing> {
-        let pathed: Vec<Pathed<'_>> =
-            object.fields.iter().map(|field| Pathed { path: &field.path, positions: &field.positions }).collect();
+        let pathed: Vec<Pathed<'_>> = object.fields.iter().map(|field| Pathed { path: &field.path, positions: &field.positions }).collect();
         let Near { meant, known } = match find_fields(asked, &pathed) {
             Ok(found) => return Ok(found.into_iter().map(|at| &object.fields[at]).collect()),
             Err(near) => near,

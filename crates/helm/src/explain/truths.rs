@@ -36,7 +36,10 @@ impl Explained {
             let Some(place) = setting.place else { continue };
             let written = self.text(place);
             let text = written.trim_matches(['"', '\'']);
-            if text.len() < written.len() && NO.contains(&text.to_ascii_lowercase().as_str()) && found.iter().all(|known| known.place != place) {
+            if text.len() < written.len()
+                && NO.contains(&text.to_ascii_lowercase().as_str())
+                && found.iter().all(|known| known.place != place)
+            {
                 found.push(NoText { place, key: setting.key.clone(), text: text.to_owned(), site: condition.site });
             }
         }

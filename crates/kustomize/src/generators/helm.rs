@@ -23,8 +23,8 @@ use crate::steps::Generated;
 use crate::tree::{Stamp, View};
 
 use self::traced::{Naming, documents, reasons};
-use self::values::values;
 pub(crate) use self::values::Made;
+use self::values::values;
 
 const BY: &str = "helmCharts";
 /// Where charts are, from the kustomization on, unless `helmGlobals` say otherwise.

@@ -125,7 +125,9 @@ fn value_of<'a>(replacement: &Replacement<'a>, list: &[Resource<'a>], ids: &[Vec
             return Err(mistake.hint("Write either `source` or `sourceValue`.").into());
         }
         (Some(source), None) => source,
-        (None, text) => return Ok(Value { node: Node::untagged(text.unwrap_or("")), places: replacement.place.into_iter().collect(), lives_in: None }),
+        (None, text) => {
+            return Ok(Value { node: Node::untagged(text.unwrap_or("")), places: replacement.place.into_iter().collect(), lives_in: None });
+        }
     };
     let at = find_source(source, list, ids, run)?;
     let path = if source.field_path.is_empty() { DEFAULT_PATH } else { source.field_path };

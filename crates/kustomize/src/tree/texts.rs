@@ -199,7 +199,8 @@ fn within(outer: Span, file: &[u8], span: Span, text: &[u8]) -> Option<Span> {
     let written = file.get(outer.start as usize..outer.end as usize)?;
     let start = span.start as usize;
     let len = span.end.saturating_sub(span.start);
-    let at = |offset: usize| u32::try_from(outer.start as usize + offset).ok().map(|start| Span { file: outer.file, start, end: start + len });
+    let at =
+        |offset: usize| u32::try_from(outer.start as usize + offset).ok().map(|start| Span { file: outer.file, start, end: start + len });
     if !written.starts_with(b"|") {
         let offset = memchr::memmem::find(written, text).filter(|_| !text.is_empty())?;
         return at(offset + start);

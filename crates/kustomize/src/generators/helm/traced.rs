@@ -96,11 +96,15 @@ impl Inflated {
 
     /// Warns of values that nobody reads, where somebody of this build wrote them.
     pub(super) fn warn(&self, run: &Run<'_>) {
-        let of_chart = |file: FileId| self.explained.sources().iter().any(|source| source.file == file && matches!(source.layer, plumb_helm::Layer::Chart(_)));
+        let of_chart = |file: FileId| {
+            self.explained.sources().iter().any(|source| source.file == file && matches!(source.layer, plumb_helm::Layer::Chart(_)))
+        };
         for unread in self.explained.unread() {
             let Some(place) = self.real(unread.place).filter(|place| !of_chart(place.file)) else { continue };
             let warning = match &unread.disabled {
-                Some(chart) => Diagnostic::warning("unread-value", format!("nothing reads `{}`: the chart `{chart}` is disabled", unread.key)),
+                Some(chart) => {
+                    Diagnostic::warning("unread-value", format!("nothing reads `{}`: the chart `{chart}` is disabled", unread.key))
+                }
                 None => Diagnostic::warning("unread-value", format!("nothing in the chart reads `{}`", unread.key)),
             };
             let warning = warning.at(place, "");
