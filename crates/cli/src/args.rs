@@ -77,6 +77,8 @@ pub(crate) enum Command {
     /// Work with Helm charts, without Helm
     #[command(subcommand)]
     Helm(Box<crate::helm::HelmCommand>),
+    /// Walk through three mistakes in a small shop and how they are found; needs no cluster
+    Tour(crate::tour::TourArgs),
     /// Work with kustomizations, without kustomize
     #[command(disable_help_flag = true)]
     Kustomize(KustomizeArgs),

@@ -19,6 +19,7 @@ mod problem;
 mod render;
 #[cfg(feature = "operator")]
 mod table;
+mod tour;
 
 use std::process::ExitCode;
 
@@ -55,6 +56,7 @@ fn run(cli: &Cli, printer: &Printer) -> Done {
         Command::Explain(args) => explain::run(printer, global, args),
         Command::Helm(command) => helm::run(printer, global, command),
         Command::Kustomize(args) => kustomize::run(printer, &args.words),
+        Command::Tour(args) => tour::run(printer, args),
         #[cfg(feature = "operator")]
         Command::Operator(command) => operator::run(printer, global, command),
         #[cfg(not(feature = "operator"))]

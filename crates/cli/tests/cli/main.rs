@@ -18,5 +18,6 @@ mod mistakes;
 mod moments;
 mod pair;
 mod serve;
+mod shop;
 mod transcripts;
 mod world;

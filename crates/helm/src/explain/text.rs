@@ -99,6 +99,9 @@ impl Explained {
                 return guess;
             }
         }
+        if let Some(guess) = self.block_around(output, fault).find_map(|line| self.guess_block(output, fault, line)) {
+            return Some(guess);
+        }
         let lines = lines.into_iter().flatten();
         lines.clone().find_map(|line| self.guess_indentation(output, fault, line)).or_else(|| {
             let is_secret = |line: usize| output.text.under(fault.line_range(line)).any(|seg| seg.origin.is_secret());
@@ -109,10 +112,21 @@ impl Explained {
         })
     }
 
+    /// The lines above a fault that the action of the line before it wrote, and the one above them, from the bottom up.
+    fn block_around(&self, output: &Output, fault: &Fault<'_>) -> impl Iterator<Item = usize> {
+        let wrote = |line: usize| self.action(&output.text, fault.line_range(line));
+        let last = fault.line.saturating_sub(1);
+        let action = wrote(last);
+        let first = (0..last).rev().take_while(|line| action.is_some() && wrote(*line) == action).last().unwrap_or(last);
+        (first.saturating_sub(1)..=last).rev()
+    }
+
     /// Lines that were written behind a key, and are to stand below it.
     fn guess_block(&self, output: &Output, fault: &Fault<'_>, line: usize) -> Option<String> {
         let text = fault.text_of(line);
-        let colon = text.find(": ")? + 2;
+        // Without a line break before it, a block begins right behind the colon of the key that it belongs to.
+        let (colon, spaced) = (text.find(':')? + 1, text.find(": ").map(|at| at + 2));
+        let colon = if text[colon..].starts_with(char::is_alphanumeric) { colon } else { spaced? };
         let (action, written) = self.written_behind(output, fault, line, colon)?;
         let code = self.action_text(action);
         let makes_lines =
@@ -128,7 +142,7 @@ impl Explained {
             .lines()
             .take(line)
             .map(str::to_owned)
-            .chain([text[..colon - 1].to_owned(), first])
+            .chain([text[..colon].trim_end().to_owned(), first])
             .chain(below)
             .chain(fault.lines().skip(line + written.len()).map(str::to_owned))
             .collect();
