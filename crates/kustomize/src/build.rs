@@ -153,8 +153,8 @@ fn given<'a>(request: &Request, run: &Run<'a>) -> Outcome<Resources<'a>> {
 
 fn order<'a>(target: &Target<'a>, options: &Options, resources: &mut Resources<'a>, run: &Run<'a>) -> Outcome<()> {
     match (&target.kustomization.sort_options, options.reorder) {
-        (Some(order), _) => sort::apply(Some(order), resources, run),
-        (None, Reorder::Legacy) => sort::apply(Some(&SortOptions { order: "legacy", ..SortOptions::default() }), resources, run),
+        (Some(order), _) => sort::apply(order, resources, run),
+        (None, Reorder::Legacy) => sort::apply(&SortOptions { order: "legacy", ..SortOptions::default() }, resources, run),
         (None, Reorder::None) => Ok(()),
     }
 }

@@ -50,10 +50,6 @@ impl<'r, 't, 'a> Fields<'r, 't, 'a> {
         self.run
     }
 
-    pub(crate) fn mode(&self) -> Mode {
-        self.mode
-    }
-
     /// Returns the view of a field that is not null: by its name, else by its name in another case.
     pub(crate) fn get(&mut self, name: &'static str) -> Option<View<'t, 'a>> {
         self.known.push(name);
@@ -123,7 +119,7 @@ impl<'r, 't, 'a> Fields<'r, 't, 'a> {
     pub(crate) fn says_something(&self, except: &[&str]) -> bool {
         self.view.fields().any(|(key, value)| {
             let is_text = value.scalar().is_some();
-            !except.contains(&key.text) && !is_nothing(value) && !(is_text && value.text().is_empty())
+            !(except.contains(&key.text) || is_nothing(value) || is_text && value.text().is_empty())
         })
     }
 

@@ -47,12 +47,17 @@ impl<'a> Path<'a> {
 
 /// Splits a path at a separator that may be escaped with a backslash (`PathSplitter`).
 pub(crate) fn split<'a>(path: &'a str, separator: char, run: &Run<'a>) -> Vec<&'a str> {
-    let path = path.strip_prefix(separator).unwrap_or(path);
-    if !path.contains('\\') {
-        return path.split(separator).collect();
+    if path.contains('\\') {
+        split_escaped(path, separator).into_iter().map(|part| run.texts.keep(part)).collect()
+    } else {
+        path.strip_prefix(separator).unwrap_or(path).split(separator).collect()
     }
+}
+
+/// Splits a path like [`split`], into texts of its own.
+pub(crate) fn split_escaped(path: &str, separator: char) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
-    for part in path.split(separator) {
+    for part in path.strip_prefix(separator).unwrap_or(path).split(separator) {
         match parts.last_mut() {
             Some(last) if last.ends_with('\\') => {
                 last.pop();
@@ -62,7 +67,7 @@ pub(crate) fn split<'a>(path: &'a str, separator: char, run: &Run<'a>) -> Vec<&'
             _ => parts.push(part.to_owned()),
         }
     }
-    parts.into_iter().map(|part| run.texts.keep(part)).collect()
+    parts
 }
 
 /// Returns a part without the `[]` that marks a list, and whether it had it.
@@ -95,6 +100,12 @@ impl<'a> Follow<'_, 'a> {
     /// Calls `set` on the fields of all paths in an object of their kinds.
     pub(crate) fn apply_all(&self, node: &mut Node<'a>, paths: &[Path<'a>], set: &mut Set<'_, 'a>) -> Outcome<()> {
         paths.iter().try_for_each(|path| self.apply(node, path, set))
+    }
+
+    /// Returns whether a path would lead to something in an object of its kind, or go wrong. Nothing is opened.
+    pub(crate) fn reaches(&self, view: View<'_, 'a>, path: &Path<'a>) -> bool {
+        let walk = Walk { follow: self, path };
+        gvk_of(view).is_selected(&path.spec.gvk) && (path.parts.len() > MAX_PARTS || walk.leads_somewhere(view, &path.parts, 0))
     }
 
     /// Calls `set` on the fields of a path in an object, if it is of the path's kind.

@@ -8,11 +8,11 @@
 
 mod args;
 mod build;
-#[cfg(test)]
-mod check;
 mod config;
 mod decode;
 mod fieldspec;
+#[cfg(test)]
+mod fixture;
 mod generators;
 mod hash;
 mod iam;
@@ -20,7 +20,6 @@ mod id;
 mod images;
 mod json_patch;
 mod kustomization;
-mod labels;
 mod load;
 mod merge;
 mod metadata;
@@ -34,7 +33,6 @@ mod replicas;
 mod resource;
 mod resources;
 mod run;
-mod select;
 mod selector;
 mod sort;
 mod steps;
@@ -42,7 +40,6 @@ mod target;
 mod transformers;
 mod tree;
 mod value_add;
-mod visit;
 
 pub use build::{Built, KUSTOMIZE_VERSION, Object, Options, Output, Reorder, Request, build};
 pub use generators::helm::Charts;

@@ -17,7 +17,7 @@ use crate::problem::{self, Failure, Outcome, wrong};
 use crate::resource::Resource;
 use crate::resources::Resources;
 use crate::run::Run;
-use crate::select::select;
+use crate::selector::select;
 use crate::tree::{Node, Stamp, Tag, View};
 
 /// A patch that was read.

@@ -83,11 +83,6 @@ impl<'a> Resources<'a> {
         crate::problem::all(more.list.into_iter().map(|resource| self.append(resource, run))).map(drop)
     }
 
-    /// Returns the positions of the objects whose identity now is such.
-    pub(crate) fn by_current_id(&self, run: &Run<'a>, matches: impl Fn(&Id<'a>) -> bool) -> Vec<usize> {
-        (0..self.list.len()).filter(|at| matches(&self.list[*at].id(run))).collect()
-    }
-
     /// Returns the positions of the objects that have or had such an identity; objects with nothing left in them do not count.
     pub(crate) fn by_any_id(&self, run: &Run<'a>, matches: impl Fn(&Id<'a>) -> bool) -> Vec<usize> {
         let is = |resource: &Resource<'a>| {

@@ -10,7 +10,7 @@ use crate::tree::Texts;
 fn patched(dest: &str, patch: &str) -> String {
     let texts = Texts::new(FileTable::default());
     let world = plumb_suite::MemoryWorld::new();
-    let run = crate::check::bare(&world, &texts);
+    let run = crate::fixture::bare(&world, &texts);
     let mut node = read(&texts, "object.yaml", dest);
     let path = RelPath::parse("patch.yaml").unwrap();
     let file =

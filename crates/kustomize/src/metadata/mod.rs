@@ -160,14 +160,6 @@ fn read_annotation<'a, T>(resource: &Resource<'a>, key: &str, run: &Run<'a>, rea
     }
 }
 
-/// Gives every object the annotation of where it comes from, also those that have one.
-pub(crate) fn annotate_all<'a>(resources: &mut Resources<'a>, origin: &Provenance, run: &Run<'a>) {
-    let text = run.texts.keep(origin.text());
-    for resource in resources.list_mut() {
-        set_annotation(resource, ORIGIN_ANNOTATION, text, run);
-    }
-}
-
 /// Gives the annotation to the objects that have none.
 pub(crate) fn annotate_new<'a>(resources: &mut Resources<'a>, origin: &Provenance, run: &Run<'a>) {
     let text = run.texts.keep(origin.text());

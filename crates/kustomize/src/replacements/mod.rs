@@ -211,13 +211,13 @@ fn find_source<'a>(source: &SourceSelector<'a>, list: &[Resource<'a>], ids: &[Ve
 }
 
 /// Which objects a target means.
-struct Matchers<'a> {
-    select: Matcher<'a>,
-    reject: Vec<Matcher<'a>>,
+struct Matchers {
+    select: Matcher,
+    reject: Vec<Matcher>,
 }
 
-impl<'a> Matchers<'a> {
-    fn new(target: &TargetSelector<'a>, place: Option<Span>) -> Outcome<Self> {
+impl Matchers {
+    fn new(target: &TargetSelector<'_>, place: Option<Span>) -> Outcome<Self> {
         let Some(select) = &target.select else {
             let mistake = wrong("replacement-target", "target must specify resources to select", target.place.or(place));
             return Err(mistake.hint("Give the target a `select` with a `kind` or a `name`.").into());
@@ -226,8 +226,8 @@ impl<'a> Matchers<'a> {
     }
 
     /// Labels reject whatever the rest of that entry says.
-    fn select(&self, resource: &Resource<'a>, ids: &[Id<'a>]) -> bool {
-        let rejects = |reject: &Matcher<'a>| {
+    fn select(&self, resource: &Resource<'_>, ids: &[Id<'_>]) -> bool {
+        let rejects = |reject: &Matcher| {
             reject.has_labels() && reject.matches_labels(resource) || reject.has_id() && ids.iter().any(|id| reject.matches_id(id))
         };
         ids.iter().any(|id| self.select.matches_id(id)) && self.select.matches_labels(resource) && !self.reject.iter().any(rejects)
