@@ -8,6 +8,7 @@ use plumb_yaml::{Dialect, Emitter};
 
 use crate::args::SortOptions;
 use crate::generators::helm::Charts;
+use crate::limits::{Limit, MAX_MISTAKES};
 use crate::load::{File, Loader};
 use crate::metadata::{add_managed_by, clean};
 use crate::objects::read_objects;
@@ -110,7 +111,10 @@ pub fn build(world: &dyn World, request: &Request, charts: Option<&dyn Charts>, 
     let run = Run::new(world, &texts, request, charts);
     let result = match build_in(&run, request) {
         Ok(output) => Ok(output),
-        Err(Failure::Wrong(mistakes)) => Err(mistakes),
+        Err(Failure::Wrong(mut mistakes)) => {
+            mistakes.truncate(MAX_MISTAKES);
+            Err(mistakes)
+        }
         Err(Failure::World(error)) => return Err(error),
     };
     let warnings = run.warnings();
@@ -135,6 +139,7 @@ fn build_in(run: &Run<'_>, request: &Request) -> Outcome<Output> {
         resource.finish(run.texts);
     }
     clean(&mut resources, metadata("originAnnotations"), metadata("transformerAnnotations"), run);
+    run.check_limits(None)?;
     write(&resources, run)
 }
 
@@ -172,6 +177,7 @@ fn write<'a>(resources: &Resources<'a>, run: &Run<'a>) -> Outcome<Output> {
                 if !output.objects.is_empty() {
                     output.text.extend_from_slice(b"---\n");
                 }
+                run.take(Limit::OutputBytes, buffer.len(), None)?;
                 let start = output.text.len();
                 output.text.extend_from_slice(&buffer);
                 output.objects.push(Object {

@@ -64,7 +64,12 @@ impl<'r, 't, 'a> Fields<'r, 't, 'a> {
     }
 
     fn mistake(&mut self, name: &str, value: View<'t, 'a>, wanted: &str) {
-        let message = format!("{} is {}, not {wanted}", self.path(name), kind_name(value));
+        let found = match kind_name(value) {
+            // What is a text for YAML 1.2, like `y`, is none where a kustomization is read.
+            "a text" if wanted == "a text" => "true, false or a number in YAML 1.1",
+            found => found,
+        };
+        let message = format!("{} is {found}, not {wanted}", self.path(name));
         let mut diagnostic = wrong("kustomization-field", message, self.run.texts.place(value));
         if wanted == "a text" && value.kind() == Kind::Scalar {
             diagnostic = diagnostic.hint(format!("Write it in quotes: \"{}\".", value.text()));

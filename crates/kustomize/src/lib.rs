@@ -20,6 +20,7 @@ mod id;
 mod images;
 mod json_patch;
 mod kustomization;
+pub mod limits;
 mod load;
 mod merge;
 mod metadata;

@@ -5,11 +5,9 @@ use std::sync::Arc;
 use plumb_world::{FileId, RelPath, SourceFile, Span, TreeId, WorldError};
 
 use crate::decode::Placed;
+use crate::limits::{Limit, MAX_KUSTOMIZATION_DEPTH};
 use crate::problem::{Failure, Outcome, wrong};
 use crate::run::Run;
-
-/// How deep kustomizations may name each other.
-const MAX_DEPTH: usize = 100;
 
 /// A file that was read.
 #[derive(Clone, Debug)]
@@ -89,9 +87,9 @@ impl Loader {
         match self.read(run, &full) {
             Ok(Some(file)) => self.check_inside(run, path, &full).map(|()| Named::File(file)),
             // Some worlds say of a folder that it is no file, others that there is none of that name.
-            Ok(None) if matches!(run.world.list(self.tree, &full), Ok(Some(_))) => self.folder_at(path, full).map(Named::Folder),
+            Ok(None) if matches!(run.world.list(self.tree, &full), Ok(Some(_))) => self.folder_at(run, path, &full).map(Named::Folder),
             Ok(None) => Err(self.missing(run, path, &full)),
-            Err(Failure::World(WorldError::WrongKind { .. })) => self.folder_at(path, full).map(Named::Folder),
+            Err(Failure::World(WorldError::WrongKind { .. })) => self.folder_at(run, path, &full).map(Named::Folder),
             Err(failure) => Err(told(failure, path)),
         }
     }
@@ -104,7 +102,10 @@ impl Loader {
         }
     }
 
-    fn folder_at(&self, path: Placed<'_>, root: RelPath) -> Outcome<Loader> {
+    /// Opens a folder where it really is, as kustomize does: paths in it start from there, and a link that leads back is a cycle.
+    fn folder_at(&self, run: &Run<'_>, path: Placed<'_>, full: &RelPath) -> Outcome<Loader> {
+        let real = run.world.real_path(self.tree, full).map_err(|error| told(error.into(), path))?;
+        let root = real.unwrap_or_else(|| full.clone());
         let mut visited = self.visited.clone();
         visited.push((self.tree, self.root.clone()));
         if let Some((_, seen)) = visited.iter().find(|(tree, seen)| *tree == self.tree && seen.starts_with(&root)) {
@@ -113,8 +114,9 @@ impl Loader {
                 .hint("A base must lie beside the kustomizations that use it, not around them.")
                 .into());
         }
-        if visited.len() > MAX_DEPTH {
-            return Err(wrong("too-deep", format!("more than {MAX_DEPTH} kustomizations are nested here"), path.place).into());
+        if visited.len() > MAX_KUSTOMIZATION_DEPTH {
+            let message = format!("more than {MAX_KUSTOMIZATION_DEPTH} kustomizations are nested here");
+            return Err(wrong("too-deep", message, path.place).into());
         }
         Ok(Self { tree: self.tree, root, restricted: self.restricted, visited })
     }
@@ -147,6 +149,11 @@ impl Loader {
     }
 
     fn missing(&self, run: &Run<'_>, path: Placed<'_>, full: &RelPath) -> Failure {
+        if path.text.contains("://") || crate::metadata::is_repository(path.text) {
+            return wrong("remote", format!("'{}' is remote, and is not fetched in a build", path.text), path.place)
+                .hint("Keep a copy of it beside the kustomization, so that a build depends on nothing but its source.")
+                .into();
+        }
         let diagnostic = wrong("missing-file", format!("'{}' is neither a file nor a folder", path.text), path.place);
         let names: Vec<String> = full
             .parent()
@@ -161,6 +168,7 @@ impl Loader {
 
     fn read(&self, run: &Run<'_>, full: &RelPath) -> Outcome<Option<File>> {
         let Some(blob) = run.world.file(self.tree, full)? else { return Ok(None) };
+        run.take(Limit::ReadBytes, blob.bytes.len(), None)?;
         let file = SourceFile {
             source: Arc::clone(&run.source),
             revision: Arc::clone(&run.revision),

@@ -10,6 +10,7 @@ use plumb_yaml::Emitter;
 
 use crate::args::{HelmChart, HelmGlobals};
 use crate::decode::{Fields, Mode, Placed};
+use crate::limits::MAX_CHART_DEPTH;
 use crate::load::Loader;
 use crate::merge::Merging;
 use crate::objects::read_objects;
@@ -22,8 +23,6 @@ use crate::tree::{Node, Stamp, View, write_yaml};
 const BY: &str = "helmCharts";
 /// Where charts are, from the kustomization on, unless `helmGlobals` say otherwise.
 const CHART_HOME: &str = "charts";
-/// How deep the folders of a chart may lie.
-const MAX_CHART_DEPTH: usize = 64;
 
 /// What charts are told, and whom they may ask. Whoever builds a kustomization without one allows no charts.
 pub trait Charts {

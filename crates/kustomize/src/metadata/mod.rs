@@ -47,6 +47,11 @@ fn joined(base: &str, path: &str) -> String {
     String::from_utf8_lossy(&plumb_go::path::join(&[base.as_bytes(), path.as_bytes()])).into_owned()
 }
 
+/// Returns whether a path is the address of a repository.
+pub(crate) fn is_repository(path: &str) -> bool {
+    repository::parse(path).is_some()
+}
+
 impl Provenance {
     /// Returns where a path leads from here: deeper, or into a repository if it is the address of one.
     #[must_use]

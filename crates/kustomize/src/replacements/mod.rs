@@ -10,6 +10,7 @@ use plumb_world::{Diagnostic, Span};
 use crate::args::{FieldOptions, Replacement, SourceSelector, TargetSelector};
 use crate::decode::{Fields, Mode, Placed};
 use crate::id::{DEFAULT_NAMESPACE, Id};
+use crate::limits::Limit;
 use crate::load::Loader;
 use crate::path::{Walk, dead_end, lookup, split};
 use crate::problem::{Outcome, all, wrong};
@@ -94,6 +95,7 @@ fn replace<'a>(replacement: &Replacement<'a>, list: &mut [Resource<'a>], ids: &m
     }
     let mut value = value_of(replacement, list, ids, run)?;
     for target in &replacement.targets {
+        run.take(Limit::Steps, list.len(), target.place)?;
         let matchers = Matchers::new(target, replacement.place)?;
         for at in 0..list.len() {
             let (Some(resource), Some(own_ids)) = (list.get_mut(at), ids.get_mut(at)) else { continue };
@@ -273,6 +275,7 @@ fn put_at<'a>(
     value: &Value<'a>,
     walk: Walk<'_, 'a>,
 ) -> Result<usize, String> {
+    walk.run.take_copy(value.node.view(), parts.len())?;
     if embedded::put(&mut resource.node, parts, create, value, walk) {
         return Ok(1);
     }

@@ -9,5 +9,6 @@
 
 mod corpus;
 mod disk;
+mod hostile;
 mod random;
 mod recorded;
