@@ -1,3 +1,5 @@
+//! Owns the tests of where the paths of field specs lead.
+
 use super::*;
 use crate::transformers::tests::after;
 use crate::tree::Origin;

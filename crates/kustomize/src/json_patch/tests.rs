@@ -1,3 +1,5 @@
+//! Owns the tests of JSON patches: cases of operations, each with what comes of it.
+
 use std::sync::Arc;
 
 use plumb_world::{FileTable, RelPath, SourceFile};

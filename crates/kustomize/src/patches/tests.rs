@@ -1,3 +1,5 @@
+//! Owns the tests of patches as kustomizations name them.
+
 use plumb_suite::MemoryWorld;
 use plumb_world::FileTable;
 

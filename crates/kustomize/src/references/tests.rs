@@ -1,3 +1,5 @@
+//! Owns the tests of names and vars that are followed.
+
 use super::names;
 use super::vars::{self, VarSet};
 use crate::args::Var;

@@ -1,3 +1,5 @@
+//! Owns the tests of the transformers of names, namespaces, labels and annotations.
+
 use std::sync::Arc;
 
 use plumb_suite::MemoryWorld;
