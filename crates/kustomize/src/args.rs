@@ -76,7 +76,6 @@ pub(crate) struct Replica<'a> {
 pub(crate) struct FieldOptions<'a> {
     pub(crate) delimiter: &'a str,
     pub(crate) index: i64,
-    pub(crate) encoding: &'a str,
     pub(crate) create: bool,
 }
 
@@ -173,8 +172,6 @@ pub(crate) struct HelmChart<'a> {
     pub(crate) api_versions: Vec<Placed<'a>>,
     pub(crate) kube_version: &'a str,
     pub(crate) name_template: &'a str,
-    pub(crate) debug: bool,
-    pub(crate) devel: bool,
     pub(crate) place: Option<Span>,
 }
 
@@ -277,12 +274,9 @@ impl<'a> Replica<'a> {
 
 impl<'a> FieldOptions<'a> {
     pub(crate) fn read(mut fields: Fields<'_, '_, 'a>) -> Outcome<Self> {
-        let read = Self {
-            delimiter: fields.text("delimiter"),
-            index: fields.int("index"),
-            encoding: fields.text("encoding"),
-            create: fields.truth("create"),
-        };
+        // kustomize takes it and does nothing with it.
+        fields.text("encoding");
+        let read = Self { delimiter: fields.text("delimiter"), index: fields.int("index"), create: fields.truth("create") };
         fields.close()?;
         Ok(read)
     }
@@ -441,6 +435,9 @@ impl<'a> HelmChart<'a> {
 
     /// Reads a chart's fields of a map that may have more.
     pub(crate) fn read_open(fields: &mut Fields<'_, '_, 'a>) -> Self {
+        // What they ask of the `helm` command has no meaning where the chart is rendered in process.
+        fields.truth("debug");
+        fields.truth("devel");
         Self {
             name: fields.text("name"),
             version: fields.text("version"),
@@ -457,8 +454,6 @@ impl<'a> HelmChart<'a> {
             api_versions: fields.texts("apiVersions"),
             kube_version: fields.text("kubeVersion"),
             name_template: fields.text("nameTemplate"),
-            debug: fields.truth("debug"),
-            devel: fields.truth("devel"),
             place: fields.place(),
         }
     }

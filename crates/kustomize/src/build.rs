@@ -9,6 +9,7 @@ use plumb_yaml::{Dialect, Emitter};
 use crate::args::SortOptions;
 use crate::explain;
 use crate::generators::helm::Charts;
+use crate::limits::Limit;
 use crate::load::{File, Loader};
 use crate::metadata::{add_managed_by, clean};
 use crate::objects::read_objects;
@@ -152,6 +153,7 @@ pub(crate) fn finished<'a>(run: &Run<'a>, request: &Request) -> Outcome<Resource
         resource.finish(run.texts);
     }
     clean(&mut resources, metadata("originAnnotations"), metadata("transformerAnnotations"), run);
+    run.check_limits(None)?;
     Ok(resources)
 }
 
@@ -170,8 +172,8 @@ fn given<'a>(request: &Request, run: &Run<'a>) -> Outcome<Resources<'a>> {
 
 fn order<'a>(target: &Target<'a>, options: &Options, resources: &mut Resources<'a>, run: &Run<'a>) -> Outcome<()> {
     match (&target.kustomization.sort_options, options.reorder) {
-        (Some(order), _) => sort::apply(Some(order), resources, run),
-        (None, Reorder::Legacy) => sort::apply(Some(&SortOptions { order: "legacy", ..SortOptions::default() }), resources, run),
+        (Some(order), _) => sort::apply(order, resources, run),
+        (None, Reorder::Legacy) => sort::apply(&SortOptions { order: "legacy", ..SortOptions::default() }, resources, run),
         (None, Reorder::None) => Ok(()),
     }
 }
@@ -189,6 +191,7 @@ fn write<'a>(resources: &Resources<'a>, run: &Run<'a>) -> Outcome<Output> {
                 if !output.objects.is_empty() {
                     output.text.extend_from_slice(b"---\n");
                 }
+                run.take(Limit::OutputBytes, buffer.len(), None)?;
                 let start = output.text.len();
                 output.text.extend_from_slice(&buffer);
                 output.objects.push(Object {

@@ -55,10 +55,6 @@ impl<'r, 't, 'a> Fields<'r, 't, 'a> {
         self.run
     }
 
-    pub(crate) fn mode(&self) -> Mode {
-        self.mode
-    }
-
     /// Returns the view of a field that is not null: by its name, else by its name in another case.
     pub(crate) fn get(&mut self, name: &'static str) -> Option<View<'t, 'a>> {
         self.known.push(name);
@@ -73,7 +69,12 @@ impl<'r, 't, 'a> Fields<'r, 't, 'a> {
     }
 
     fn mistake(&mut self, name: &str, value: View<'t, 'a>, wanted: &str) {
-        let message = format!("{} is {}, not {wanted}", self.path(name), kind_name(value));
+        let found = match kind_name(value) {
+            // What is a text for YAML 1.2, like `y`, is none where a kustomization is read.
+            "a text" if wanted == "a text" => "true, false or a number in YAML 1.1",
+            found => found,
+        };
+        let message = format!("{} is {found}, not {wanted}", self.path(name));
         let mut diagnostic = wrong("kustomization-field", message, self.run.texts.place(value));
         if wanted == "a text" && value.kind() == Kind::Scalar {
             diagnostic = diagnostic.hint(format!("Write it in quotes: \"{}\".", value.text()));
@@ -128,7 +129,7 @@ impl<'r, 't, 'a> Fields<'r, 't, 'a> {
     pub(crate) fn says_something(&self, except: &[&str]) -> bool {
         self.view.fields().any(|(key, value)| {
             let is_text = value.scalar().is_some();
-            !except.contains(&key.text) && !is_nothing(value) && !(is_text && value.text().is_empty())
+            !(except.contains(&key.text) || is_nothing(value) || is_text && value.text().is_empty())
         })
     }
 

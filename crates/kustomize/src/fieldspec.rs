@@ -6,15 +6,10 @@ use plumb_world::Diagnostic;
 
 use crate::args::FieldSpec;
 use crate::id::Gvk;
+use crate::limits::{MAX_NESTED_LISTS, MAX_PATH_PARTS};
 use crate::problem::{Outcome, wrong};
 use crate::run::Run;
 use crate::tree::{Kind, Node, Scalar, Stamp, Tag, View};
-
-/// How deep lists may lie directly in lists on a path.
-const MAX_NESTED_LISTS: usize = 64;
-
-/// How many parts a path may have.
-const MAX_PARTS: usize = 128;
 
 /// What a field becomes that is missing or null. The tag is a scalar's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,12 +42,17 @@ impl<'a> Path<'a> {
 
 /// Splits a path at a separator that may be escaped with a backslash (`PathSplitter`).
 pub(crate) fn split<'a>(path: &'a str, separator: char, run: &Run<'a>) -> Vec<&'a str> {
-    let path = path.strip_prefix(separator).unwrap_or(path);
-    if !path.contains('\\') {
-        return path.split(separator).collect();
+    if path.contains('\\') {
+        split_escaped(path, separator).into_iter().map(|part| run.texts.keep(part)).collect()
+    } else {
+        path.strip_prefix(separator).unwrap_or(path).split(separator).collect()
     }
+}
+
+/// Splits a path like [`split`], into texts of its own.
+pub(crate) fn split_escaped(path: &str, separator: char) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
-    for part in path.split(separator) {
+    for part in path.strip_prefix(separator).unwrap_or(path).split(separator) {
         match parts.last_mut() {
             Some(last) if last.ends_with('\\') => {
                 last.pop();
@@ -62,7 +62,7 @@ pub(crate) fn split<'a>(path: &'a str, separator: char, run: &Run<'a>) -> Vec<&'
             _ => parts.push(part.to_owned()),
         }
     }
-    parts.into_iter().map(|part| run.texts.keep(part)).collect()
+    parts
 }
 
 /// Returns a part without the `[]` that marks a list, and whether it had it.
@@ -97,14 +97,20 @@ impl<'a> Follow<'_, 'a> {
         paths.iter().try_for_each(|path| self.apply(node, path, set))
     }
 
+    /// Returns whether a path would lead to something in an object of its kind, or go wrong. Nothing is opened.
+    pub(crate) fn reaches(&self, view: View<'_, 'a>, path: &Path<'a>) -> bool {
+        let walk = Walk { follow: self, path };
+        gvk_of(view).is_selected(&path.spec.gvk) && (path.parts.len() > MAX_PATH_PARTS || walk.leads_somewhere(view, &path.parts, 0))
+    }
+
     /// Calls `set` on the fields of a path in an object, if it is of the path's kind.
     pub(crate) fn apply(&self, node: &mut Node<'a>, path: &Path<'a>, set: &mut Set<'_, 'a>) -> Outcome<()> {
         if !gvk_of(node.view()).is_selected(&path.spec.gvk) {
             return Ok(());
         }
         let walk = Walk { follow: self, path };
-        if path.parts.len() > MAX_PARTS {
-            let message = format!("the path of a field spec has {} parts, which is more than {MAX_PARTS}", path.parts.len());
+        if path.parts.len() > MAX_PATH_PARTS {
+            let message = format!("the path of a field spec has {} parts, which is more than {MAX_PATH_PARTS}", path.parts.len());
             return Err(walk.wrong(message, node.view()).into());
         }
         if !walk.leads_somewhere(node.view(), &path.parts, 0) {
@@ -239,7 +245,7 @@ impl<'a> PathTree<'a> {
         for (index, path) in paths.into_iter().enumerate() {
             let mut at = 0;
             // What is longer is refused when it is followed.
-            for part in path.parts.iter().take(MAX_PARTS) {
+            for part in path.parts.iter().take(MAX_PATH_PARTS) {
                 let next = tree.branches.len();
                 let Some(branch) = tree.branches.get_mut(at) else { break };
                 match branch.children.iter().find(|(name, _)| name == part) {

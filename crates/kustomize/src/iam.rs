@@ -78,7 +78,7 @@ pub(crate) fn generate<'a>(config: &Config<'a>, run: &Run<'a>) -> Outcome<Resour
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::run_on;
+    use crate::fixture::run_on;
 
     fn check(config: &str) -> Result<String, String> {
         run_on(&[], "", |resources, scene| {

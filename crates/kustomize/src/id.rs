@@ -82,10 +82,6 @@ impl<'a> Id<'a> {
     pub(crate) fn same_kind_and_name(&self, other: &Id<'_>) -> bool {
         self.gvk == other.gvk && self.name == other.name
     }
-
-    pub(crate) fn same_namespace(&self, other: &Id<'_>) -> bool {
-        self.effective_namespace() == other.effective_namespace()
-    }
 }
 
 impl fmt::Display for Id<'_> {

@@ -7,12 +7,12 @@ use plumb_go::regexp::Regexp;
 
 use crate::args::{FieldSpec, Image};
 use crate::decode::{Fields, Mode};
+use crate::fieldspec::{Follow, Path};
 use crate::problem::{Outcome, all, wrong};
 use crate::resource::Resource;
 use crate::resources::Resources;
 use crate::run::Run;
 use crate::tree::{Kind, Node, Stamp, Tag, View};
-use crate::visit::Visit;
 
 const BY: &str = "images";
 /// The lists whose items have an `image`.
@@ -51,14 +51,15 @@ pub(crate) fn apply<'a>(images: &[Image<'a>], specs: &[FieldSpec<'a>], resources
         return Ok(());
     }
     // Where there are images does not change on the way, so that each object is walked once and not once for each image.
-    let stamp = Stamp { by: BY, place: None };
+    let paths = Path::all(specs, run);
+    let follow = Follow { run, create: None, stamp: Stamp { by: BY, place: None } };
     let with_images: Vec<(usize, bool, Vec<usize>)> = resources
         .iter()
         .enumerate()
         .filter(|(_, resource)| resource.kind() != "CustomResourceDefinition")
         .filter_map(|(at, resource)| {
-            let reaches = |spec: &FieldSpec<'a>| Visit { spec, create: false, stamp }.reaches(resource);
-            let reached: Vec<usize> = specs.iter().enumerate().filter(|(_, spec)| reaches(spec)).map(|(at, _)| at).collect();
+            let reaches = |path: &Path<'a>| follow.reaches(resource.view(), path);
+            let reached: Vec<usize> = paths.iter().enumerate().filter(|(_, path)| reaches(path)).map(|(at, _)| at).collect();
             let has_list = has_list(resource.view());
             (has_list || !reached.is_empty()).then_some((at, has_list, reached))
         })
@@ -68,8 +69,8 @@ pub(crate) fn apply<'a>(images: &[Image<'a>], specs: &[FieldSpec<'a>], resources
     for finder in &finders {
         let parts = with_images.iter().filter_map(|(at, has_list, reached)| {
             let resource = list.get_mut(*at)?;
-            let specs = reached.iter().filter_map(|spec| specs.get(*spec));
-            Some(finder.change(resource, *has_list, specs, run))
+            let paths = reached.iter().filter_map(|path| paths.get(*path));
+            Some(finder.change(resource, *has_list, paths, run))
         });
         all(parts)?;
         if !finder.found.get() {
@@ -138,13 +139,12 @@ impl<'a> Finder<'a> {
         &self,
         resource: &mut Resource<'a>,
         has_list: bool,
-        specs: impl Iterator<Item = &'s FieldSpec<'a>>,
+        paths: impl Iterator<Item = &'s Path<'a>>,
         run: &Run<'a>,
     ) -> Outcome<()>
     where
         'a: 's,
     {
-        let stamp = Stamp { by: BY, place: self.image.says };
         if has_list {
             let mut found = Vec::new();
             self.find(resource.view(), &mut Vec::new(), &mut found, run)?;
@@ -154,17 +154,9 @@ impl<'a> Finder<'a> {
                 }
             }
         }
-        for spec in specs {
-            let visit = Visit { spec, create: false, stamp };
-            let mut failed = Ok(());
-            let outcome = visit.each(resource, run, &mut |node| {
-                if let (Ok(()), true) = (&failed, self.wants(node.view())) {
-                    failed = self.set_image(node, run);
-                }
-                Ok(())
-            });
-            failed?;
-            outcome.map_err(|error| wrong("field-path", error, run.texts.place(resource.view())))?;
+        let follow = Follow { run, create: None, stamp: Stamp { by: BY, place: self.image.place } };
+        for path in paths {
+            follow.apply(&mut resource.node, path, &mut |node| if self.wants(node.view()) { self.set_image(node, run) } else { Ok(()) })?;
         }
         Ok(())
     }
@@ -271,7 +263,7 @@ fn split(image: &str) -> (&str, &str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::run_on;
+    use crate::fixture::run_on;
 
     fn check(objects: &str, config: &str) -> Result<String, String> {
         run_on(&[], objects, |resources, scene| {

@@ -8,12 +8,12 @@
 
 mod args;
 mod build;
-#[cfg(test)]
-mod check;
 mod config;
 mod decode;
 pub mod explain;
 mod fieldspec;
+#[cfg(test)]
+mod fixture;
 mod generators;
 mod hash;
 mod iam;
@@ -21,7 +21,7 @@ mod id;
 mod images;
 mod json_patch;
 mod kustomization;
-mod labels;
+pub mod limits;
 mod load;
 mod merge;
 mod metadata;
@@ -36,7 +36,6 @@ mod repository;
 mod resource;
 mod resources;
 mod run;
-mod select;
 mod selector;
 mod sort;
 mod steps;
@@ -44,7 +43,6 @@ mod target;
 mod transformers;
 mod tree;
 mod value_add;
-mod visit;
 
 pub use build::{Built, KUSTOMIZE_VERSION, Object, Options, Output, Reorder, Request, build};
 pub use generators::helm::Charts;

@@ -5,12 +5,10 @@ use std::sync::Arc;
 use plumb_world::{FileId, RelPath, Remote, RemoteTree, SourceFile, Span, TreeId, WorldError};
 
 use crate::decode::Placed;
+use crate::limits::{Limit, MAX_KUSTOMIZATION_DEPTH};
 use crate::problem::{Failure, Outcome, wrong};
 use crate::repository::{self, Repository};
 use crate::run::Run;
-
-/// How deep kustomizations may name each other.
-const MAX_DEPTH: usize = 100;
 
 /// A file that was read.
 #[derive(Clone, Debug)]
@@ -103,9 +101,9 @@ impl Loader {
         match self.read(run, &full) {
             Ok(Some(file)) => self.check_inside(run, path, &full).map(|()| Named::File(file)),
             // Some worlds say of a folder that it is no file, others that there is none of that name.
-            Ok(None) if matches!(run.world.list(self.tree, &full), Ok(Some(_))) => self.folder_at(path, full).map(Named::Folder),
+            Ok(None) if matches!(run.world.list(self.tree, &full), Ok(Some(_))) => self.folder_at(run, path, &full).map(Named::Folder),
             Ok(None) => Err(self.missing(run, path, &full)),
-            Err(Failure::World(WorldError::WrongKind { .. })) => self.folder_at(path, full).map(Named::Folder),
+            Err(Failure::World(WorldError::WrongKind { .. })) => self.folder_at(run, path, &full).map(Named::Folder),
             Err(failure) => Err(told(failure, path)),
         }
     }
@@ -123,6 +121,7 @@ impl Loader {
     fn web_file(&self, run: &Run<'_>, path: Placed<'_>) -> Outcome<File> {
         match run.world.remote_file(path.text) {
             Remote::Here(blob) => {
+                run.take(Limit::ReadBytes, blob.bytes.len(), path.place)?;
                 let name =
                     path.text.split(['?', '#']).next().unwrap_or(path.text).trim_start_matches("https://").trim_start_matches("http://");
                 let file = SourceFile {
@@ -150,14 +149,10 @@ impl Loader {
             Remote::NotHere => return Err(not_fetched(path)),
         };
         let root = RelPath::parse(&repository.folder).map_err(|error| wrong("path", error.to_string(), path.place))?;
-        let mut visited = self.visited.clone();
-        visited.push((self.tree, self.root.clone()));
+        let visited = self.visited_from_here(path)?;
         if visited.iter().any(|(seen, at)| *seen == tree && at.starts_with(&root)) {
             let message = format!("cycle detected: URI '{}' referenced by previous URI", path.text);
             return Err(wrong("cycle", message, path.place).into());
-        }
-        if visited.len() > MAX_DEPTH {
-            return Err(wrong("too-deep", format!("more than {MAX_DEPTH} kustomizations are nested here"), path.place).into());
         }
         let remote = (Arc::from(remote.url), Arc::from(remote.reference));
         Ok(Self { tree, root, restricted: true, visited, remote: Some(remote) })
@@ -171,19 +166,29 @@ impl Loader {
         }
     }
 
-    fn folder_at(&self, path: Placed<'_>, root: RelPath) -> Outcome<Loader> {
-        let mut visited = self.visited.clone();
-        visited.push((self.tree, self.root.clone()));
+    /// Opens a folder where it really is, as kustomize does: paths in it start from there, and a link that leads back is a cycle.
+    fn folder_at(&self, run: &Run<'_>, path: Placed<'_>, full: &RelPath) -> Outcome<Loader> {
+        let real = run.world.real_path(self.tree, full).map_err(|error| told(error.into(), path))?;
+        let root = real.unwrap_or_else(|| full.clone());
+        let visited = self.visited_from_here(path)?;
         if let Some((_, seen)) = visited.iter().find(|(tree, seen)| *tree == self.tree && seen.starts_with(&root)) {
             let message = format!("cycle detected: candidate root '{root}' contains visited root '{seen}'");
             return Err(wrong("cycle", message, path.place)
                 .hint("A base must lie beside the kustomizations that use it, not around them.")
                 .into());
         }
-        if visited.len() > MAX_DEPTH {
-            return Err(wrong("too-deep", format!("more than {MAX_DEPTH} kustomizations are nested here"), path.place).into());
-        }
         Ok(Self { tree: self.tree, root, restricted: self.restricted, visited, remote: self.remote.clone() })
+    }
+
+    /// The folders that lead to a kustomization which is named here.
+    fn visited_from_here(&self, path: Placed<'_>) -> Outcome<Vec<(TreeId, RelPath)>> {
+        let mut visited = self.visited.clone();
+        visited.push((self.tree, self.root.clone()));
+        if visited.len() > MAX_KUSTOMIZATION_DEPTH {
+            let message = format!("more than {MAX_KUSTOMIZATION_DEPTH} kustomizations are nested here");
+            return Err(wrong("too-deep", message, path.place).into());
+        }
+        Ok(visited)
     }
 
     fn full(&self, path: Placed<'_>) -> Outcome<RelPath> {
@@ -214,6 +219,11 @@ impl Loader {
     }
 
     fn missing(&self, run: &Run<'_>, path: Placed<'_>, full: &RelPath) -> Failure {
+        if path.text.contains("://") || crate::metadata::is_repository(path.text) {
+            return wrong("remote", format!("'{}' is remote, and is not fetched in a build", path.text), path.place)
+                .hint("Keep a copy of it beside the kustomization, so that a build depends on nothing but its source.")
+                .into();
+        }
         let diagnostic = wrong("missing-file", format!("'{}' is neither a file nor a folder", path.text), path.place);
         let names: Vec<String> = full
             .parent()
@@ -228,6 +238,7 @@ impl Loader {
 
     fn read(&self, run: &Run<'_>, full: &RelPath) -> Outcome<Option<File>> {
         let Some(blob) = run.world.file(self.tree, full)? else { return Ok(None) };
+        run.take(Limit::ReadBytes, blob.bytes.len(), None)?;
         let file = SourceFile {
             source: self.remote.as_ref().map_or(&run.source, |(url, _)| url).clone(),
             revision: self.remote.as_ref().map_or(&run.revision, |(_, reference)| reference).clone(),

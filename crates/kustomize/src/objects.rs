@@ -72,7 +72,7 @@ pub(crate) fn read_objects<'a>(run: &Run<'a>, file: FileId, text: Arc<str>) -> O
 }
 
 /// Checks that an object says what it is (`GetValidatedMetadata`).
-fn check(object: View<'_, '_>, run: &Run<'_>) -> Result<(), Diagnostic> {
+pub(crate) fn check(object: View<'_, '_>, run: &Run<'_>) -> Result<(), Diagnostic> {
     let place = run.texts.place(object);
     if object.kind() != Kind::Map {
         return Err(wrong("object", "missing Resource metadata: this is no object", place)

@@ -10,6 +10,7 @@ use crate::args::{Patch, Selector};
 use crate::decode::{Fields, Mode, Placed};
 use crate::id::Id;
 use crate::json_patch::JsonPatch;
+use crate::limits::Limit;
 use crate::load::Loader;
 use crate::merge::merge;
 use crate::objects::read_objects;
@@ -17,7 +18,7 @@ use crate::problem::{self, Failure, Outcome, wrong};
 use crate::resource::Resource;
 use crate::resources::Resources;
 use crate::run::Run;
-use crate::select::select;
+use crate::selector::select;
 use crate::tree::{Node, Stamp, Tag, View};
 
 /// A patch that was read.
@@ -394,6 +395,9 @@ fn drop_deleted(resources: &mut Resources<'_>) {
 
 /// Returns the one object that has or had an identity. The error is kustomize's message.
 fn target<'a>(id: &Id<'a>, resources: &Resources<'a>, run: &Run<'a>) -> Result<usize, String> {
+    if !run.texts.meter().take(Limit::Steps, resources.len()) {
+        return Err(Limit::Steps.message());
+    }
     // Names are compared first: an identity costs a look into the schema.
     let is_named = |resource: &Resource<'a>| resource.name() == id.name || resource.previous.iter().any(|was| was.name == id.name);
     let is = |resource: &Resource<'a>| {
@@ -436,7 +440,7 @@ fn near<'a>(kind: &str, name: &str, resources: &Resources<'a>) -> Option<&'a str
 /// Returns the objects that a target means. That there are none is worth a warning.
 fn targets<'a>(selector: &Selector<'a>, resources: &Resources<'a>, run: &Run<'a>) -> Outcome<Vec<usize>> {
     let selected = select(selector, resources, run)?;
-    if selected.is_empty() {
+    if selected.is_empty() && run.may_warn() {
         let mut warning = Diagnostic::warning("patch-target", "no object matches the target of this patch, so it changes nothing");
         if let Some(place) = selector.place {
             warning = warning.at(place, "");

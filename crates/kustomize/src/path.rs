@@ -7,17 +7,15 @@ use plumb_go::regexp::Regexp;
 use plumb_world::{RelPath, SourceFile};
 use plumb_yaml::Style;
 
+use crate::fieldspec::split_escaped;
+use crate::limits::MAX_PATH_PARTS;
 use crate::run::Run;
 use crate::tree::{Field, Kind, Node, Origin, Stamp, View, node_text};
-use crate::visit::split_path;
-
-/// A path of more parts is refused: with `create` each of them would be a level.
-const MAX_PARTS: usize = 1_000;
 
 /// Splits a path at dots, which do not count behind a backslash and in brackets.
 pub(crate) fn split(path: &str) -> Result<Vec<String>, String> {
     let mut parts = Vec::new();
-    let mut rest = split_path(path, '.').into_iter();
+    let mut rest = split_escaped(path, '.').into_iter();
     while let Some(mut part) = rest.next() {
         if part.starts_with('[') && !part.ends_with(']') {
             for more in rest.by_ref() {
@@ -33,8 +31,8 @@ pub(crate) fn split(path: &str) -> Result<Vec<String>, String> {
         }
         parts.push(part);
     }
-    if parts.len() > MAX_PARTS {
-        return Err(format!("a path has at most {MAX_PARTS} parts"));
+    if parts.len() > MAX_PATH_PARTS {
+        return Err(format!("a path has at most {MAX_PATH_PARTS} parts"));
     }
     Ok(parts)
 }

@@ -2,6 +2,8 @@
 
 use plumb_world::{Diagnostic, Span, WorldError};
 
+use crate::limits::MAX_MISTAKES;
+
 /// Why a step has no result.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -56,6 +58,11 @@ pub(crate) fn all<T>(parts: impl IntoIterator<Item = Outcome<T>>) -> Outcome<Vec
     for part in parts {
         match part {
             Ok(value) => values.push(value),
+            // More of them would say nothing new.
+            Err(Failure::Wrong(more)) if mistakes.len() + more.len() >= MAX_MISTAKES => {
+                mistakes.extend(more);
+                break;
+            }
             Err(Failure::Wrong(more)) => mistakes.extend(more),
             Err(world) => return Err(world),
         }

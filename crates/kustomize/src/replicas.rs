@@ -2,11 +2,11 @@
 
 use crate::args::{FieldSpec, Replica};
 use crate::decode::{Fields, Mode};
+use crate::fieldspec::{Create, Follow, Path};
 use crate::problem::{Failure, Outcome, all, wrong};
 use crate::resources::Resources;
 use crate::run::Run;
 use crate::tree::{Kind, Node, Stamp, Tag, View};
-use crate::visit::Visit;
 
 const BY: &str = "replicas";
 
@@ -28,23 +28,23 @@ pub(crate) fn apply<'a>(replica: &Replica<'a>, specs: &[FieldSpec<'a>], resource
             continue;
         }
         found = true;
-        let visit = Visit { spec, create: spec.create, stamp: Stamp { by: BY, place: replica.says } };
+        let create = Create { kind: Kind::Scalar, tag: Tag::Int };
+        let follow = Follow { run, create: Some(create), stamp: Stamp { by: BY, place: replica.says } };
+        let path = Path::new(*spec, run);
         let list = resources.list_mut();
-        let mut parts: Vec<Outcome<()>> = Vec::new();
-        for at in at {
-            let Some(resource) = list.get_mut(at) else { continue };
-            let outcome = visit.each(resource, run, &mut |node| set_count(node, replica, run));
-            parts.push(outcome.map_err(|error| wrong("field-path", error, run.texts.place(resource.view())).into()));
-        }
-        all(parts)?;
+        all(at.into_iter().filter_map(|at| {
+            let resource = list.get_mut(at)?;
+            Some(follow.apply(&mut resource.node, &path, &mut |node| set_count(node, replica, run)))
+        }))?;
     }
     if found { Ok(()) } else { Err(no_match(replica, specs, resources, run)) }
 }
 
 /// Sets one field; quotes stay.
-pub(crate) fn set_count<'a>(node: &mut Node<'a>, replica: &Replica<'a>, run: &Run<'a>) -> Result<(), String> {
+pub(crate) fn set_count<'a>(node: &mut Node<'a>, replica: &Replica<'a>, run: &Run<'a>) -> Outcome<()> {
     if node.kind() != Kind::Scalar {
-        return Err("a number of replicas cannot take the place of a list or map".to_owned());
+        let message = "a number of replicas cannot take the place of a list or map";
+        return Err(wrong("replicas", message, run.texts.place(node.view())).into());
     }
     let text = run.texts.keep(replica.count.to_string());
     node.set_text(text, Tag::Int, Stamp { by: BY, place: replica.says }, run.texts);
@@ -80,7 +80,7 @@ fn no_match<'a>(replica: &Replica<'a>, specs: &[FieldSpec<'a>], resources: &Reso
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::run_on;
+    use crate::fixture::run_on;
 
     fn check(objects: &str, config: &str) -> Result<String, String> {
         run_on(&[], objects, |resources, scene| {

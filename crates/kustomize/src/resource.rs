@@ -168,7 +168,7 @@ impl<'a> Resource<'a> {
     /// Values that are the same text keep who gave them.
     pub(crate) fn set_meta_map(&mut self, key: &'a str, entries: Vec<(&'a str, &'a str)>, origin: Origin, texts: &'a Texts) {
         let mut entries = entries;
-        entries.sort_by(|(left, _), (right, _)| left.cmp(right));
+        entries.sort_by_key(|(key, _)| *key);
         let old = self.node.get_mut("metadata", texts).and_then(|metadata| metadata.remove(key, texts));
         if entries.is_empty() {
             return;

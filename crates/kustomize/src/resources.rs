@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use plumb_world::Diagnostic;
 
 use crate::id::{Gvk, Id};
+use crate::limits::{Limit, MAX_OBJECTS};
 use crate::problem::{Outcome, wrong};
 use crate::resource::{Behavior, Resource};
 use crate::run::Run;
@@ -59,6 +60,10 @@ impl<'a> Resources<'a> {
     /// Adds an object; one with its identity is an error that names both places.
     pub(crate) fn append(&mut self, resource: Resource<'a>, run: &Run<'a>) -> Outcome<()> {
         let id = resource.id(run);
+        if self.list.len() >= MAX_OBJECTS {
+            let mistake = wrong("limit", format!("a build may have {MAX_OBJECTS} objects"), run.texts.place(resource.view()));
+            return Err(mistake.hint("Split what is built into several kustomizations.").into());
+        }
         if self.count(&id, run) > 0 {
             return Err(self.duplicate(&id, &resource, run).into());
         }
@@ -83,11 +88,6 @@ impl<'a> Resources<'a> {
         crate::problem::all(more.list.into_iter().map(|resource| self.append(resource, run))).map(drop)
     }
 
-    /// Returns the positions of the objects whose identity now is such.
-    pub(crate) fn by_current_id(&self, run: &Run<'a>, matches: impl Fn(&Id<'a>) -> bool) -> Vec<usize> {
-        (0..self.list.len()).filter(|at| matches(&self.list[*at].id(run))).collect()
-    }
-
     /// Returns the positions of the objects that have or had such an identity; objects with nothing left in them do not count.
     pub(crate) fn by_any_id(&self, run: &Run<'a>, matches: impl Fn(&Id<'a>) -> bool) -> Vec<usize> {
         let is = |resource: &Resource<'a>| {
@@ -105,6 +105,7 @@ impl<'a> Resources<'a> {
         let id = resource.id(run);
         let place = run.texts.place(resource.view());
         let behavior = resource.behavior.unwrap_or_default();
+        run.take(Limit::Steps, self.list.len(), place)?;
         let matches = self.by_any_id(run, |other| other.same(&id));
         match (matches.as_slice(), behavior) {
             ([], Behavior::Merge | Behavior::Replace) => {

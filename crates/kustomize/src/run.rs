@@ -11,9 +11,10 @@ use crate::decode::Placed;
 use crate::explain::Inflated;
 use crate::generators::helm::Charts;
 use crate::id::{Gvk, Id};
+use crate::limits::{Limit, MAX_DEPTH, MAX_MISTAKES};
 use crate::load::File;
 use crate::problem::{Failure, Outcome, wrong};
-use crate::tree::Texts;
+use crate::tree::{Texts, View};
 
 /// One build. `'a` is how long its texts live.
 pub(crate) struct Run<'a> {
@@ -89,6 +90,34 @@ impl<'a> Run<'a> {
         self.traced.map(RefCell::into_inner).unwrap_or_default()
     }
 
+    /// Counts against a limit of the build; reaching one is an error of whoever is at that place.
+    pub(crate) fn take(&self, limit: Limit, amount: usize, place: Option<Span>) -> Outcome<()> {
+        self.texts.meter().take(limit, amount);
+        self.check_limits(place)
+    }
+
+    /// Fails if a limit was reached.
+    pub(crate) fn check_limits(&self, place: Option<Span>) -> Outcome<()> {
+        match self.texts.meter().reached() {
+            None => Ok(()),
+            Some(limit) => Err(wrong("limit", limit.message(), place).hint("Split what is built into several kustomizations.").into()),
+        }
+    }
+
+    /// Counts a copy of a node that goes below some others, and refuses one that would nest too deep.
+    pub(crate) fn take_copy(&self, view: View<'_, '_>, below: usize) -> Result<(), String> {
+        let meter = self.texts.meter();
+        let most = meter.left(Limit::CopiedNodes);
+        let (depth, nodes) = view.size(MAX_DEPTH, most.saturating_add(1));
+        if !meter.take(Limit::CopiedNodes, nodes) {
+            return Err(Limit::CopiedNodes.message());
+        }
+        if depth + below > MAX_DEPTH {
+            return Err(format!("lists and maps would nest more than {MAX_DEPTH} deep"));
+        }
+        Ok(())
+    }
+
     pub(crate) fn schema(&self) -> Ref<'_, Schema> {
         self.embedded.set(Embedded::Below);
         self.schema.borrow()
@@ -139,9 +168,14 @@ impl<'a> Run<'a> {
         Id { gvk, name, namespace, cluster_scoped: self.schema.borrow().is_certainly_cluster_scoped(&gvk.api_version(), gvk.kind) }
     }
 
+    /// Returns whether one more warning would be kept.
+    pub(crate) fn may_warn(&self) -> bool {
+        self.warnings.borrow().len() < MAX_MISTAKES
+    }
+
     pub(crate) fn warn(&self, warning: Diagnostic) {
         let mut warnings = self.warnings.borrow_mut();
-        if !warnings.contains(&warning) {
+        if warnings.len() < MAX_MISTAKES && !warnings.contains(&warning) {
             warnings.push(warning);
         }
     }
@@ -166,6 +200,7 @@ impl<'a> Run<'a> {
             Err(Failure::Wrong(more)) => mistakes.extend(more),
             Err(Failure::World(error)) => return Err(error),
         }
+        mistakes.truncate(MAX_MISTAKES);
         Ok(Err(self.texts.found(mistakes)))
     }
 

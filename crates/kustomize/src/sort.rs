@@ -1,55 +1,17 @@
-//! Owns the order of what is printed (`SortOrderTransformer`): as it came, or by kind with an order of kinds that come first and last.
+//! Owns the order of what is printed (`sortOptions`): as it came, or by kind with an order of kinds that come first and last.
 
 use std::collections::HashMap;
 
 use crate::args::SortOptions;
-use crate::decode::{Fields, Mode};
+use crate::config::{FIRST, LAST};
 use crate::id::{Gvk, Id};
 use crate::problem::{Outcome, wrong};
 use crate::resource::Resource;
 use crate::resources::Resources;
 use crate::run::Run;
-use crate::tree::View;
 
-/// What other objects need, before them.
-const FIRST: [&str; 22] = [
-    "Namespace",
-    "ResourceQuota",
-    "StorageClass",
-    "CustomResourceDefinition",
-    "ServiceAccount",
-    "PodSecurityPolicy",
-    "Role",
-    "ClusterRole",
-    "RoleBinding",
-    "ClusterRoleBinding",
-    "ConfigMap",
-    "Secret",
-    "Endpoints",
-    "Service",
-    "LimitRange",
-    "PriorityClass",
-    "PersistentVolume",
-    "PersistentVolumeClaim",
-    "Deployment",
-    "StatefulSet",
-    "CronJob",
-    "PodDisruptionBudget",
-];
-/// What could refuse other objects, after them.
-const LAST: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
-
-/// Reads the transformer from an object that configures it.
-pub(crate) fn read_plugin<'a>(run: &Run<'a>, config: View<'_, 'a>) -> Outcome<Option<SortOptions<'a>>> {
-    let mut fields = Fields::open(run, config, "a SortOrderTransformer", Mode::Plugin);
-    let options = fields.map("sortOptions", SortOptions::read);
-    fields.close()?;
-    Ok(options)
-}
-
-/// Puts objects in order. Without options they stay as they are.
-pub(crate) fn apply<'a>(options: Option<&SortOptions<'a>>, resources: &mut Resources<'a>, run: &Run<'a>) -> Outcome<()> {
-    let Some(options) = options else { return Ok(()) };
+/// Puts objects in order.
+pub(crate) fn apply<'a>(options: &SortOptions<'a>, resources: &mut Resources<'a>, run: &Run<'a>) -> Outcome<()> {
     match options.order {
         "fifo" if options.legacy.is_some() => {
             let message = "the field 'sortOptions.legacySortOptions' is set but the selected sort order is 'fifo', not 'legacy'";
@@ -132,7 +94,8 @@ impl Rank<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::run_on;
+    use crate::decode::{Fields, Mode};
+    use crate::fixture::run_on;
 
     fn check(config: &str) -> Result<Vec<String>, String> {
         let kinds = [
@@ -153,8 +116,9 @@ mod tests {
             .collect();
         let mut order = Vec::new();
         run_on(&[], &objects.join("---\n"), |resources, scene| {
-            let options = read_plugin(scene.run, scene.read("config.yaml", config))?;
-            apply(options.as_ref(), resources, scene.run)?;
+            let options =
+                SortOptions::read(Fields::open(scene.run, scene.read("config.yaml", config), "sortOptions", Mode::Kustomization))?;
+            apply(&options, resources, scene.run)?;
             order = resources.iter().map(|resource| format!("{}/{}", resource.kind(), resource.name())).collect();
             Ok(())
         })?;
@@ -163,13 +127,13 @@ mod tests {
 
     #[test]
     fn kinds_come_in_their_order() {
-        let as_it_was = check("a: 1").expect("an order");
-        assert_eq!(check("sortOptions: {order: fifo}").expect("an order"), as_it_was);
+        let as_written =
+            ["Deployment/b", "Service/a", "Namespace/n", "Namespace/n", "Odd/o", "Deployment/a", "ValidatingWebhookConfiguration/v"];
+        assert_eq!(check("order: fifo").expect("an order"), as_written);
         let usual =
             ["Namespace/n", "Namespace/n", "Service/a", "Deployment/a", "Deployment/b", "Odd/o", "ValidatingWebhookConfiguration/v"];
-        assert_eq!(check("sortOptions: {order: legacy}").expect("an order"), usual);
-        let own = check("sortOptions: {order: legacy, legacySortOptions: {orderFirst: [Odd], orderLast: [Namespace, Deployment]}}")
-            .expect("an order");
+        assert_eq!(check("order: legacy").expect("an order"), usual);
+        let own = check("{order: legacy, legacySortOptions: {orderFirst: [Odd], orderLast: [Namespace, Deployment]}}").expect("an order");
         let expect =
             ["Odd/o", "ValidatingWebhookConfiguration/v", "Service/a", "Namespace/n", "Namespace/n", "Deployment/a", "Deployment/b"];
         assert_eq!(own, expect);
@@ -178,8 +142,8 @@ mod tests {
     #[test]
     fn an_order_that_nobody_knows_is_a_mistake() {
         for (config, expect) in [
-            ("sortOptions: {order: best}", "must be one of [fifo, legacy]"),
-            ("sortOptions: {order: fifo, legacySortOptions: {}}", "the selected sort order is 'fifo'"),
+            ("order: best", "must be one of [fifo, legacy]"),
+            ("{order: fifo, legacySortOptions: {}}", "the selected sort order is 'fifo'"),
         ] {
             assert!(check(config).is_err_and(|error| error.contains(expect)), "{config}");
         }

@@ -7,9 +7,10 @@ use crate::config::{TransformerConfig, crds};
 use crate::decode::{Fields, Mode, Placed};
 use crate::hash;
 use crate::kustomization::Kustomization;
+use crate::limits::Limit;
 use crate::load::{Loader, Named};
 use crate::metadata::{self, Provenance};
-use crate::objects::read_objects;
+use crate::objects::{check, read_objects};
 use crate::problem::{Failure, Outcome, all, wrong};
 use crate::references::vars::{self, VarSet};
 use crate::references::{lost, names};
@@ -69,11 +70,12 @@ impl<'a> Target<'a> {
     /// Builds everything, and does what is done once: hashes, references, vars, and leaving out what is only for here.
     pub(crate) fn build(&self, given: Resources<'a>, run: &Run<'a>) -> Outcome<Resources<'a>> {
         let mut gathered = self.gather(Gathered { resources: given, ..Gathered::default() }, run)?;
+        run.check_limits(None)?;
         hash::apply(&mut gathered.resources, run)?;
         names::follow(&gathered.config.name_reference, &mut gathered.resources, run)?;
         vars::resolve(&gathered.vars, &gathered.config.var_reference, &mut gathered.resources, run)?;
         lost::warn(&gathered.resources, run);
-        drop_local(&mut gathered.resources);
+        drop_local(&mut gathered.resources, run)?;
         Ok(gathered.resources)
     }
 
@@ -151,6 +153,7 @@ impl<'a> Target<'a> {
 
     /// Opens another kustomization that this one names.
     fn below(&self, loader: Loader, path: Placed<'a>, component: bool, run: &Run<'a>) -> Outcome<Target<'a>> {
+        run.take(Limit::Kustomizations, 1, path.place)?;
         let mut kustomization = Kustomization::load(&loader, run, path.place)?;
         kustomization.build_metadata.clone_from(&self.kustomization.build_metadata);
         let own = self.kustomization.namespace.text;
@@ -222,6 +225,7 @@ impl<'a> Target<'a> {
     /// Carries out transformers, and leaves out objects that nothing is left of.
     fn transform(&self, steps: &[Step<'a>], resources: &mut Resources<'a>, run: &Run<'a>) -> Outcome<()> {
         for step in steps {
+            run.take(Limit::Steps, resources.len(), None)?;
             step.apply(&self.loader, resources, run)?;
             if let Some(own) = &self.provenance
                 && let Some(provenance) = step.provenance(own, self.kustomization.file_name, run)?
@@ -238,6 +242,9 @@ impl<'a> Target<'a> {
     /// Carries out validators, which are transformers that may not change anything but say that they were there.
     fn validate(&self, gathered: &mut Gathered<'a>, run: &Run<'a>) -> Outcome<()> {
         for plugin in self.plugins(&self.kustomization.validators, run)? {
+            // It is copied and compared.
+            const PASSES: usize = 4;
+            run.take(Limit::Steps, PASSES * gathered.resources.len(), run.texts.place(plugin.view()))?;
             let before = gathered.resources.clone();
             let step = steps::transformer(&plugin, &self.loader, run)?;
             step.apply(&self.loader, &mut gathered.resources, run)?;
@@ -268,11 +275,14 @@ fn kind_mistake(message: String, place: Option<Span>, hint: &str) -> Failure {
     mistake.into()
 }
 
-/// Leaves out objects that are for here only.
-fn drop_local(resources: &mut Resources<'_>) {
+/// Leaves out objects that are for here only. Those that steps took the kind or name from are mistakes by now (`DropLocalNodes`).
+fn drop_local<'a>(resources: &mut Resources<'a>, run: &Run<'a>) -> Outcome<()> {
     const LOCAL: &str = "config.kubernetes.io/local-config";
+    let views = resources.iter().map(Resource::view).filter(|view| !view.is_null_or_empty());
+    all(views.map(|view| check(view, run).map_err(Failure::from)))?;
     let is_local = |resource: &Resource<'_>| resource.annotations().iter().any(|(key, value)| *key == LOCAL && *value != "false");
     if resources.iter().any(is_local) {
         resources.list_mut().retain(|resource| !is_local(resource));
     }
+    Ok(())
 }

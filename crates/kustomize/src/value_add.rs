@@ -4,6 +4,7 @@ use plumb_world::Span;
 
 use crate::args::Selector;
 use crate::decode::{Fields, Mode};
+use crate::fieldspec::split_escaped;
 use crate::load::Loader;
 use crate::path::{Walk, lookup_mut};
 use crate::problem::{Outcome, all, wrong};
@@ -110,8 +111,7 @@ pub(crate) fn apply<'a>(
 
 fn add<'a>(resource: &mut Resource<'a>, config: &Config<'a>, target: &Target<'a>, run: &Run<'a>) -> Outcome<()> {
     let stamp = Stamp { by: BY, place: target.place.or(config.place) };
-    // No slash is left out at the start here, and an empty part is no part.
-    let parts = crate::visit::split_path(target.path, '/');
+    let parts = split_escaped(target.path, '/');
     let place = run.texts.place(resource.view());
     let wrong_field = |error: String| {
         let mistake = wrong("value-add", format!("`{}`: {error}", target.path), target.place);
@@ -150,7 +150,7 @@ fn with_part(path: &str, at: usize, part: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::run_on;
+    use crate::fixture::run_on;
 
     fn check(config: &str) -> Result<String, String> {
         let files: &[(&str, &[u8])] = &[("app/targets.yaml", b"targets: [{fieldPath: spec/from-file}]\n")];

@@ -40,6 +40,8 @@ pub(crate) struct Draft {
     pub(crate) needs_expansion: bool,
     /// The first key that JSON conversion refuses.
     pub(crate) refused_key: Option<u32>,
+    /// How deep lists and maps nest, aliases not expanded, and the first of the innermost ones.
+    pub(crate) deepest: (usize, u32),
     first_node: usize,
     first_props: usize,
     cooked: usize,
@@ -286,6 +288,9 @@ impl<'t> Builder<'t> {
             self.draft.needs_expansion = true;
         }
         self.stack.push(Open { node: id, last: 0, is_map, key: None });
+        if self.stack.len() > self.draft.deepest.0 {
+            self.draft.deepest = (self.stack.len(), id);
+        }
         Ok(())
     }
 

@@ -34,6 +34,8 @@ pub struct Options {
     pub max_bytes: usize,
     /// The most nodes in the stream; more than [`MAX_NODES`] is taken as that.
     pub max_nodes: usize,
+    /// How deep lists and maps may nest, expanded aliases included; a document that is deeper cannot be read. More than [`MAX_DEPTH`] is taken as that.
+    pub max_depth: usize,
     /// Reads common lines by their shape before it falls back to tokens. Only tests turn this off.
     #[doc(hidden)]
     pub line_reader: bool,
@@ -41,7 +43,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { strict: false, by_text: false, max_bytes: MAX_BYTES, max_nodes: MAX_NODES, line_reader: true }
+        Self { strict: false, by_text: false, max_bytes: MAX_BYTES, max_nodes: MAX_NODES, max_depth: MAX_DEPTH, line_reader: true }
     }
 }
 
@@ -50,6 +52,13 @@ impl Options {
     #[must_use]
     pub fn by_text(mut self) -> Self {
         self.by_text = true;
+        self
+    }
+
+    /// Returns the options with a lower limit on how deep lists and maps may nest.
+    #[must_use]
+    pub fn max_depth(mut self, levels: usize) -> Self {
+        self.max_depth = levels;
         self
     }
 

@@ -4,7 +4,7 @@ use crate::arena::Arena;
 use crate::builder::{Builder, Draft};
 use crate::error::{ByteSpan, Counting, Error, ErrorCode, Fault};
 use crate::expand::{expand, go_syntax};
-use crate::limits::{MAX_DUPLICATE_ERRORS, MAX_NODES, Options};
+use crate::limits::{MAX_DEPTH, MAX_DUPLICATE_ERRORS, MAX_NODES, Options};
 use crate::lines::Lines;
 use crate::parser::{Parser, Step};
 use crate::reader::Input;
@@ -22,6 +22,7 @@ struct Run<'t> {
     strict: bool,
     by_text: bool,
     max_nodes: usize,
+    max_depth: usize,
     parser: Parser<'t>,
     records: Vec<Record>,
     /// Why documents cannot be read.
@@ -41,6 +42,7 @@ pub(crate) fn read(input: &Input, options: &Options, memory: Arena) -> Read {
         strict: options.strict,
         by_text: options.by_text,
         max_nodes,
+        max_depth: options.max_depth,
         parser,
         records: Vec::new(),
         failed: Vec::new(),
@@ -123,7 +125,7 @@ impl Run<'_> {
         let draft = self.parser.builder.finish();
         let index = self.records.len();
         let (parser, text) = (&mut self.parser, &self.input.text);
-        let Draft { root: raw, mut duplicates, mut refused_key, needs_expansion, .. } = draft;
+        let Draft { root: raw, mut duplicates, mut refused_key, mut deepest, needs_expansion, .. } = draft;
         let mut root = raw;
         let arena = &mut parser.builder.arena;
         // The arena's own text is with the scanner while there is something to scan.
@@ -133,12 +135,20 @@ impl Run<'_> {
             match expand(arena, text, raw, self.max_nodes, self.by_text) {
                 Ok(expanded) => {
                     (root, refused_key) = (expanded.root, expanded.refused_key);
+                    if self.max_depth < MAX_DEPTH {
+                        deepest = deepest_below(arena, root);
+                    }
                     if self.strict || self.by_text {
                         duplicates = expanded.duplicates;
                     }
                 }
                 Err(fault) => failed = Some(fault),
             }
+        }
+        if failed.is_none() && self.max_depth < MAX_DEPTH && deepest.0 > self.max_depth {
+            let node = arena.node(deepest.1);
+            let message = format!("lists and maps nest more than {} deep", self.max_depth);
+            failed = Some(Fault::plain(ErrorCode::Limit, ByteSpan { start: node.start, end: node.end }, message));
         }
         if let (None, Some(key), false) = (&failed, refused_key, self.by_text) {
             let node = arena.node(key);
@@ -227,4 +237,25 @@ fn next_marker(text: &[u8], from: usize) -> Option<usize> {
         let starts = *at == 0 || matches!(text[at - 1], b'\n' | b'\r');
         starts && matches!(text.get(at + 3), None | Some(b' ' | b'\t' | b'\n' | b'\r'))
     })
+}
+
+/// Returns how deep lists and maps nest below a node, itself included, and the first of the innermost ones.
+fn deepest_below(arena: &Arena, root: u32) -> (usize, u32) {
+    let mut deepest = (0, root);
+    let mut left = vec![(root, 1_usize)];
+    while let Some((id, depth)) = left.pop() {
+        let node = arena.node(id);
+        if node.next != 0 {
+            left.push((node.next, depth));
+        }
+        if node.is_collection() {
+            if depth > deepest.0 {
+                deepest = (depth, id);
+            }
+            if node.a != 0 {
+                left.push((node.a, depth + 1));
+            }
+        }
+    }
+    deepest
 }

@@ -121,6 +121,11 @@ impl Stream {
         self.records.iter().map(|record| ByteSpan { start: record.start, end: record.end })
     }
 
+    /// Returns how many nodes there are in memory, expanded aliases included.
+    pub fn node_count(&self) -> usize {
+        self.arena.nodes.len()
+    }
+
     /// Returns the text that spans are ranges of.
     pub fn text(&self) -> &Arc<str> {
         &self.text

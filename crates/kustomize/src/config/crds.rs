@@ -6,12 +6,10 @@ use plumb_world::Span;
 use super::{List, Referrers, TransformerConfig, merge_referrers, merge_specs};
 use crate::args::FieldSpec;
 use crate::id::Gvk;
+use crate::limits::{Limit, MAX_DEFINITION_DEPTH};
 use crate::problem::{Outcome, wrong};
 use crate::run::Run;
 use crate::tree::{Kind, Tag, View};
-
-/// How deep definitions may refer to others.
-const MAX_DEPTH: usize = 32;
 
 /// Reads a file of OpenAPI definitions.
 pub(crate) fn read<'a>(view: View<'_, 'a>, run: &Run<'a>, place: Option<Span>) -> Outcome<TransformerConfig<'a>> {
@@ -60,11 +58,14 @@ struct Found<'r, 't, 'a> {
 impl<'a> Found<'_, '_, 'a> {
     /// Looks through a definition. `within` are those that led here: one that refers to itself adds nothing more.
     fn definition(&mut self, name: &'a str, path: &mut Vec<&'a str>, within: &mut Vec<&'a str>) -> Outcome<()> {
-        if within.contains(&name) || within.len() >= MAX_DEPTH {
+        if within.contains(&name) || within.len() >= MAX_DEFINITION_DEPTH {
             return Ok(());
         }
         let Some(properties) = self.definitions.get(name).and_then(properties) else { return Ok(()) };
         within.push(name);
+        // Definitions that refer to each other are looked at once for each way to them.
+        const STEPS_OF_A_PROPERTY: usize = 500;
+        self.run.take(Limit::Steps, STEPS_OF_A_PROPERTY * (1 + properties.len()), self.place)?;
         for (key, property) in properties.fields() {
             path.push(key.text);
             self.property(property, path)?;

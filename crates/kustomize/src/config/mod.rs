@@ -170,8 +170,8 @@ fn sort_specs(list: &mut [FieldSpec<'_>]) {
     list.sort_by(|left, right| compare(&left.gvk, &right.gvk));
 }
 
-/// The kinds that come first in kustomize's order of kinds.
-const FIRST: [&str; 22] = [
+/// The kinds that come first in kustomize's order of kinds: what other objects need.
+pub(crate) const FIRST: [&str; 22] = [
     "Namespace",
     "ResourceQuota",
     "StorageClass",
@@ -196,8 +196,8 @@ const FIRST: [&str; 22] = [
     "PodDisruptionBudget",
 ];
 
-/// The kinds that come last.
-const LAST: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
+/// The kinds that come last: what could refuse other objects.
+pub(crate) const LAST: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
 /// Orders kinds as kustomize does (`Gvk.IsLessThan`): by what depends on what, else by their names.
 pub(crate) fn compare(left: &Gvk<'_>, right: &Gvk<'_>) -> Ordering {

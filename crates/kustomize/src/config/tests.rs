@@ -1,3 +1,5 @@
+//! Owns the tests of configurations of transformers and how they are merged.
+
 use super::*;
 
 /// One line for each field spec.

@@ -1,3 +1,5 @@
+//! Owns the tests of where the paths of field specs lead.
+
 use super::*;
 use crate::transformers::tests::after;
 use crate::tree::Origin;
@@ -44,7 +46,7 @@ fn paths_lead_where_kustomize_goes() {
 
 #[test]
 fn limits_are_errors() {
-    let long = vec!["a"; MAX_PARTS + 1].join("/");
+    let long = vec!["a"; MAX_PATH_PARTS + 1].join("/");
     assert!(set_at("a: 1\n", &format!("+{long}")).contains("has 129 parts, which is more than 128"));
     let deep = format!("a: {}{{b: 1}}{}\n", "[".repeat(MAX_NESTED_LISTS + 1), "]".repeat(MAX_NESTED_LISTS + 1));
     assert!(set_at(&deep, "a/b").contains("lists lie too deep in lists"));

@@ -14,6 +14,7 @@ use plumb_world::{EntryKind, RelPath, SourceFile, WorldError};
 use crate::args::{HelmChart, HelmGlobals};
 use crate::decode::{Fields, Mode, Placed};
 use crate::explain::Inflated;
+use crate::limits::MAX_CHART_DEPTH;
 use crate::load::Loader;
 use crate::objects::read_objects;
 use crate::problem::{Outcome, wrong};
@@ -29,8 +30,6 @@ use self::values::values;
 const BY: &str = "helmCharts";
 /// Where charts are, from the kustomization on, unless `helmGlobals` say otherwise.
 const CHART_HOME: &str = "charts";
-/// How deep the folders of a chart may lie.
-const MAX_CHART_DEPTH: usize = 64;
 
 /// What charts are told, and whom they may ask. Whoever builds a kustomization without one allows no charts.
 pub trait Charts {

@@ -1,7 +1,7 @@
 //! Generated objects as kustomize 5.8.1 prints them, hashes too.
 
 use super::*;
-use crate::check::run_on;
+use crate::fixture::run_on;
 use crate::resources::Resources;
 use crate::tree::Origin;
 

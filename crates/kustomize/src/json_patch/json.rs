@@ -3,10 +3,8 @@
 use plumb_go::strconv::format_float_g64;
 use plumb_yaml::{NodeRef, Scalar as Read, Style};
 
+use crate::limits::MAX_DEPTH;
 use crate::tree::{Field, Kind, Meaning, Node, Scalar, Tag, Texts, View, write_json};
-
-/// How deep values are looked at; what lies deeper stays as it is.
-const MAX_DEPTH: usize = 256;
 
 fn scalar<'a>(text: &'a str, tag: Tag) -> Scalar<'a> {
     Scalar { text, tag, style: if tag == Tag::Str { Style::DoubleQuoted } else { Style::Plain }, tagged: false }
@@ -32,7 +30,7 @@ fn canonical<'a>(meaning: Meaning<'_>, texts: &'a Texts) -> Scalar<'a> {
 /// Returns what JSON and back makes of a node; nothing if it stays the same. The error is Go's message.
 pub(super) fn through_json<'a>(view: View<'_, 'a>, texts: &'a Texts, depth: usize) -> Result<Option<Node<'a>>, String> {
     if depth > MAX_DEPTH {
-        return Ok(None);
+        return Err(format!("lists and maps nest more than {MAX_DEPTH} deep"));
     }
     match view.kind() {
         Kind::Scalar => {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use plumb_world::{Diagnostic, FileId, SourceFile, Span};
 use plumb_yaml::{NodeRef, Scalar as Read};
 
+use crate::limits::MAX_DEPTH;
 use crate::problem::{Outcome, wrong};
 use crate::run::Run;
 use crate::tree::{Field, Kind, Node, Stamp, View};
@@ -139,6 +140,11 @@ impl<'a> Operation<'a> {
         if !["add", "remove", "replace", "move", "test", "copy"].contains(&name) {
             return Err(format!("Unexpected kind: {name}"));
         }
+        for path in [self.path, self.from].into_iter().flatten() {
+            if path.split('/').count() > MAX_DEPTH {
+                return Err(format!("{name} operation has a path of more than {MAX_DEPTH} parts"));
+            }
+        }
         if matches!(name, "move" | "copy") {
             return self.transfer(name, root, stamp, run);
         }
@@ -196,6 +202,7 @@ impl<'a> Operation<'a> {
             remove(container, &key, run).map_err(|error| format!("error in move for path: '{key}': {error}"))?;
         }
         let path = self.path.ok_or_else(|| format!("{name} operation failed to decode path: missing value"))?;
+        run.take_copy(found.view(), path.split('/').count() - 1)?;
         let (container, key) = find(root, path, run).ok_or_else(|| missing("destination", path))?;
         add(container, &key, found, stamp, run).map_err(|error| {
             if name == "move" {

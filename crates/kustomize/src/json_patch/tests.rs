@@ -1,3 +1,5 @@
+//! Owns the tests of JSON patches: cases of operations, each with what comes of it.
+
 use std::sync::Arc;
 
 use plumb_world::{FileTable, RelPath, SourceFile};
@@ -10,7 +12,7 @@ use crate::tree::Texts;
 fn patched(dest: &str, patch: &str) -> String {
     let texts = Texts::new(FileTable::default());
     let world = plumb_suite::MemoryWorld::new();
-    let run = crate::check::bare(&world, &texts);
+    let run = crate::fixture::bare(&world, &texts);
     let mut node = read(&texts, "object.yaml", dest);
     let path = RelPath::parse("patch.yaml").unwrap();
     let file =

@@ -113,6 +113,8 @@ impl<'a> Merging<'_, 'a> {
         of: Option<Type>,
         depth: usize,
     ) -> Outcome<Vec<Node<'a>>> {
+        // Each item is looked for among all others.
+        self.take_steps(all.len().saturating_mul(own.len() + patch.len() + all.len()))?;
         let elements = of.and_then(|of| self.schema.elements(of));
         let mut added: Vec<Node<'a>> = Vec::new();
         if keys.len() > 1 {
@@ -274,6 +276,12 @@ enum Items<'a> {
     None,
     Itself,
     Patch(Vec<Node<'a>>),
+}
+
+impl Items<'_> {
+    fn len(&self) -> usize {
+        if let Self::Patch(items) = self { items.len() } else { 0 }
+    }
 }
 
 fn is_empty(view: View<'_, '_>) -> bool {

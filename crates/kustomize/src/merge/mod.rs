@@ -13,13 +13,11 @@ use std::collections::BTreeSet;
 use plumb_schema::kustomize::{Schema, Type};
 use plumb_world::Span;
 
+use crate::limits::{Limit, MAX_DEPTH};
 use crate::problem::{Outcome, wrong};
 use crate::run::Run;
 use crate::tree::{Field, Kind, Node, Origin, Stamp, Tag, Texts, View};
 use directive::Directive;
-
-/// How deep a patch may reach.
-const MAX_DEPTH: usize = 256;
 
 /// How a patch is laid over.
 #[derive(Clone, Copy)]
@@ -84,6 +82,15 @@ impl<'a> Merging<'_, 'a> {
     pub(crate) fn merge(&self, dest: Node<'a>, patch: &Node<'a>) -> Outcome<Option<Node<'a>>> {
         let walked = self.walk(Some(dest), Over::Patch(patch.clone()), None, 0)?;
         Ok(walked.map(|walked| if walked.from == From::Patch { self.stamped(walked.node, Origin::WRITTEN) } else { walked.node }))
+    }
+
+    /// Counts looks at items.
+    fn take_steps(&self, count: usize) -> Outcome<()> {
+        if self.texts.meter().take(Limit::Steps, count) {
+            Ok(())
+        } else {
+            Err(wrong("limit", Limit::Steps.message(), None).hint("Make the lists that are merged shorter.").into())
+        }
     }
 
     fn walk(&self, dest: Option<Node<'a>>, over: Over<'a>, of: Option<Type>, depth: usize) -> Outcome<Option<Walked<'a>>> {

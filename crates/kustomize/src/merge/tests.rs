@@ -1,3 +1,5 @@
+//! Owns the tests of strategic merge: cases of objects and patches, each with what comes of it.
+
 use std::sync::Arc;
 
 use plumb_schema::kustomize::Schema;

@@ -7,6 +7,7 @@ mod tests;
 use plumb_yaml::{Dialect, Emitter, NodeRef};
 
 use crate::problem::{Outcome, wrong};
+use crate::repository;
 use crate::resource::Resource;
 use crate::resources::Resources;
 use crate::run::Run;
@@ -44,6 +45,11 @@ pub(crate) struct ConfiguredBy {
 
 fn joined(base: &str, path: &str) -> String {
     String::from_utf8_lossy(&plumb_go::path::join(&[base.as_bytes(), path.as_bytes()])).into_owned()
+}
+
+/// Returns whether a path is the address of a repository.
+pub(crate) fn is_repository(path: &str) -> bool {
+    repository::parse(path).is_some()
 }
 
 impl Provenance {
@@ -156,14 +162,6 @@ fn read_annotation<'a, T>(resource: &Resource<'a>, key: &str, run: &Run<'a>, rea
             Err(mistake.hint("kustomize writes this annotation itself; take it out.").into())
         }
         None => Ok(None),
-    }
-}
-
-/// Gives every object the annotation of where it comes from, also those that have one.
-pub(crate) fn annotate_all<'a>(resources: &mut Resources<'a>, origin: &Provenance, run: &Run<'a>) {
-    let text = run.texts.keep(origin.text());
-    for resource in resources.list_mut() {
-        set_annotation(resource, ORIGIN_ANNOTATION, text, run);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Annotations as kustomize 5.8.1 writes them.
 
 use super::*;
-use crate::check::run_on;
+use crate::fixture::run_on;
 
 #[test]
 fn addresses_of_repositories_are_told_from_paths() {
@@ -27,7 +27,7 @@ fn objects_say_where_they_come_from_and_what_changed_them() {
     let objects = "kind: A\nmetadata: {name: a}\n---\nkind: A\nmetadata: {name: b, annotations: {x: 1}}\n";
     let made = run_on(&[], objects, |resources, scene| {
         let here = Provenance::default();
-        annotate_all(resources, &here.appended("o.yaml"), scene.run);
+        annotate_new(resources, &here.appended("o.yaml"), scene.run);
         for plugin in ["PrefixTransformer", "LabelTransformer"] {
             add_transformation(resources, &here.of_builtin("kustomization.yaml", plugin), scene.run)?;
         }

@@ -1,3 +1,5 @@
+//! Owns the tests of patches as kustomizations name them.
+
 use plumb_suite::MemoryWorld;
 use plumb_world::FileTable;
 
@@ -10,7 +12,7 @@ use crate::tree::{Texts, View};
 fn patched(objects: &str, kustomization: &str) -> (String, Vec<String>) {
     let texts = Texts::new(FileTable::default());
     let (world, tree) = MemoryWorld::of::<&str>(&[]);
-    let run = crate::check::bare(&world, &texts);
+    let run = crate::fixture::bare(&world, &texts);
     let loader = Loader::new(tree, RelPath::root(), true);
     let path = RelPath::parse("objects.yaml").unwrap();
     let file =
@@ -76,7 +78,7 @@ fn a_target_without_objects_is_told() {
 fn patched_fields_name_the_patch() {
     let texts = Texts::new(FileTable::default());
     let (world, tree) = MemoryWorld::of(&[("patch.yaml", "kind: ConfigMap\nmetadata: {name: a}\ndata: {x: new}\n")]);
-    let run = crate::check::bare(&world, &texts);
+    let run = crate::fixture::bare(&world, &texts);
     let loader = Loader::new(tree, RelPath::root(), true);
     let mut resources = Resources::default();
     let object = read(&texts, "object.yaml", "kind: ConfigMap\nmetadata: {name: a}\ndata: {x: old, y: z}\n");

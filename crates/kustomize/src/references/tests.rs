@@ -1,3 +1,5 @@
+//! Owns the tests of names and vars that are followed.
+
 use super::names;
 use super::vars::{self, VarSet};
 use crate::args::Var;
@@ -160,9 +162,7 @@ fn var(name: &'static str, field_path: &'static str) -> Var<'static> {
     Var { name, gvk: Gvk { group: "", version: "v1", kind: "Service" }, object: "s", namespace: "", field_path, place: None }
 }
 
-#[test]
-fn vars_keep_their_types_when_they_stand_alone() {
-    let input = "apiVersion: v1
+const WITH_VARS: &str = "apiVersion: v1
 kind: Service
 metadata: {name: s, annotations: {a.b/c: text}}
 spec:
@@ -175,6 +175,9 @@ kind: Pod
 metadata: {name: p, labels: {x: '$(PORT)', y: \"$$(PORT)\"}}
 spec: {containers: [{args: [-p=$(PORT), $(PORT), $(ON), $(FLOAT), a$(FLOAT), $(NAME), $(ANNOTATION), $(NONE), '8']}]}
 ";
+
+#[test]
+fn vars_keep_their_types_when_they_stand_alone() {
     let expect = "apiVersion: v1
 kind: Service
 metadata:
@@ -211,7 +214,7 @@ spec:
     - $(NONE)
     - \"8\"
 ";
-    let output = after(input, |resources, run| {
+    let output = after(WITH_VARS, |resources, run| {
         let mut set = VarSet::default();
         let all = [
             var("PORT", "spec.ports[0].port"),
@@ -247,11 +250,8 @@ fn four_thousand_objects_are_followed_quickly() {
     }
     let input = input.trim_end_matches("---\n");
     after(input, |resources, run| {
-        let start = std::time::Instant::now();
         affix(Side::Prefix, "a-", resources, run)?;
-        let renamed = start.elapsed();
         follow(resources, run)?;
-        eprintln!("renamed in {renamed:?}, followed in {:?}", start.elapsed() - renamed);
         let last = resources.get(3999).unwrap().view().at(&["spec", "template", "spec", "containers"]).unwrap().items().next().unwrap();
         let env = last.get("env").unwrap().items().next().unwrap();
         assert_eq!(env.at(&["valueFrom", "configMapKeyRef", "name"]).unwrap().text(), "a-m1999");

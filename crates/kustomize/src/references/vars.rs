@@ -11,6 +11,7 @@ use super::expand::{Expanded, expand};
 use crate::args::{FieldSpec, Var};
 use crate::fieldspec::{Follow, Path, PathTree, gvk_of, split};
 use crate::id::Gvk;
+use crate::limits::Limit;
 use crate::problem::{Outcome, all, wrong};
 use crate::resources::Resources;
 use crate::run::Run;
@@ -317,10 +318,18 @@ impl<'a> Resolving<'_, 'a> {
             return;
         }
         let mut stamp = None;
+        let (meter, mut long) = (self.run.texts.meter(), 0_usize);
         let expanded = expand(view.text(), |name| {
             let known = self.value(name)?;
             stamp.get_or_insert(known.stamp);
-            known.value.text()
+            let text = known.value.text()?;
+            long += text.len();
+            // What would be too long is counted and left out.
+            if long > meter.left(Limit::MadeBytes) {
+                meter.take(Limit::MadeBytes, long);
+                return Some(Cow::Borrowed(""));
+            }
+            Some(text)
         });
         let scalar = match expanded {
             Expanded::Whole(name) => {

@@ -10,6 +10,7 @@ use plumb_world::{Diagnostic, Span};
 use crate::args::{FieldOptions, Replacement, SourceSelector, TargetSelector};
 use crate::decode::{Fields, Mode, Placed};
 use crate::id::{DEFAULT_NAMESPACE, Id};
+use crate::limits::Limit;
 use crate::load::Loader;
 use crate::path::{Walk, dead_end, lookup, split};
 use crate::problem::{Outcome, all, wrong};
@@ -95,6 +96,7 @@ fn replace<'a>(replacement: &Replacement<'a>, list: &mut [Resource<'a>], ids: &m
     }
     let mut value = value_of(replacement, list, ids, run)?;
     for target in &replacement.targets {
+        run.take(Limit::Steps, list.len(), target.place)?;
         let matchers = Matchers::new(target, replacement.place)?;
         let mut selected = false;
         for at in 0..list.len() {
@@ -222,13 +224,13 @@ fn find_source<'a>(source: &SourceSelector<'a>, list: &[Resource<'a>], ids: &[Ve
 }
 
 /// Which objects a target means.
-struct Matchers<'a> {
-    select: Matcher<'a>,
-    reject: Vec<Matcher<'a>>,
+struct Matchers {
+    select: Matcher,
+    reject: Vec<Matcher>,
 }
 
-impl<'a> Matchers<'a> {
-    fn new(target: &TargetSelector<'a>, place: Option<Span>) -> Outcome<Self> {
+impl Matchers {
+    fn new(target: &TargetSelector<'_>, place: Option<Span>) -> Outcome<Self> {
         let Some(select) = &target.select else {
             let mistake = wrong("replacement-target", "target must specify resources to select", target.place.or(place));
             return Err(mistake.hint("Give the target a `select` with a `kind` or a `name`.").into());
@@ -237,8 +239,8 @@ impl<'a> Matchers<'a> {
     }
 
     /// Labels reject whatever the rest of that entry says.
-    fn select(&self, resource: &Resource<'a>, ids: &[Id<'a>]) -> bool {
-        let rejects = |reject: &Matcher<'a>| {
+    fn select(&self, resource: &Resource<'_>, ids: &[Id<'_>]) -> bool {
+        let rejects = |reject: &Matcher| {
             reject.has_labels() && reject.matches_labels(resource) || reject.has_id() && ids.iter().any(|id| reject.matches_id(id))
         };
         ids.iter().any(|id| self.select.matches_id(id)) && self.select.matches_labels(resource) && !self.reject.iter().any(rejects)
@@ -284,6 +286,7 @@ fn put_at<'a>(
     value: &Value<'a>,
     walk: Walk<'_, 'a>,
 ) -> Result<usize, String> {
+    walk.run.take_copy(value.node.view(), parts.len())?;
     if embedded::put(&mut resource.node, parts, create, value, walk) {
         return Ok(1);
     }

@@ -1,7 +1,7 @@
 //! Replacements as kustomize 5.8.1 makes them.
 
 use super::*;
-use crate::check::run_on;
+use crate::fixture::run_on;
 
 const OBJECTS: &str = r#"apiVersion: v1
 kind: ConfigMap
@@ -121,7 +121,7 @@ fn mistakes_say_what_is_there() {
             "source: {kind: ConfigMap, name: sorce}\ntargets: [{select: {name: a}}]".to_owned(),
             "nothing selected by ConfigMap.[noVer].[noGrp]/sorce.[noNs] | Did you mean `source`?",
         ),
-        (to("data.host", "select: {name: '('}"), "is no regular expression"),
+        (to("data.host", "select: {name: '('}"), "error parsing regexp: missing closing )"),
     ] {
         let made = check(&replacement, 0);
         assert!(made.as_ref().is_err_and(|made| made.contains(expect)), "{replacement}\n{made:?}");

@@ -1,3 +1,5 @@
+//! Owns the tests of the transformers of names, namespaces, labels and annotations.
+
 use std::sync::Arc;
 
 use plumb_suite::MemoryWorld;
@@ -19,7 +21,7 @@ use crate::tree::{Node, Texts, write_yaml};
 pub(crate) fn after(input: &str, steps: impl for<'a> Fn(&mut Resources<'a>, &Run<'a>) -> Outcome<()>) -> String {
     let world = MemoryWorld::default();
     let texts = Texts::new(plumb_world::FileTable::default());
-    let run = crate::check::bare(&world, &texts);
+    let run = crate::fixture::bare(&world, &texts);
     let mut resources = read(input, &run);
     match steps(&mut resources, &run) {
         Ok(()) => print(resources, &run),

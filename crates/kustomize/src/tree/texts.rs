@@ -9,6 +9,7 @@ use plumb_world::{Diagnostic, FileId, FileTable, RelPath, SourceFile, Span};
 use plumb_yaml::{NodeRef, Options, Stream};
 
 use super::View;
+use crate::limits::{Limit, MAX_DEPTH, Meter};
 
 /// Everything that nodes point into. It only grows.
 pub(crate) struct Texts {
@@ -20,6 +21,7 @@ pub(crate) struct Texts {
     marks: RefCell<Vec<Mark>>,
     /// Where the texts are written that are files of their own here: patches within a kustomization.
     within: RefCell<HashMap<FileId, Span>>,
+    meter: Meter,
 }
 
 /// Who gave a node its content, and whom that went over: an index into the marks. None of it means where the node is written.
@@ -55,11 +57,20 @@ impl Texts {
             files: RefCell::new(files),
             marks: RefCell::new(Vec::new()),
             within: RefCell::default(),
+            meter: Meter::default(),
         }
     }
 
-    /// Keeps a text that a step put together.
+    /// Returns what is counted against the limits of the build.
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// Keeps a text that a step put together. One too many is empty, and the build fails at its next step.
     pub(crate) fn keep(&self, text: String) -> &str {
+        if !self.meter.take(Limit::MadeBytes, text.len()) {
+            return "";
+        }
         self.made.push_get(text.into_boxed_str())
     }
 
@@ -94,9 +105,12 @@ impl Texts {
         diagnostics
     }
 
-    /// Reads the text of a file as YAML.
+    /// Reads the text of a file as YAML. With one too many there is nothing in it, and the build fails at its next step.
     pub(crate) fn read(&self, file: FileId, text: Arc<str>) -> &Stream {
-        let stream = self.streams.push_get(Box::new(plumb_yaml::parse_str(text, &Options::default().by_text())));
+        let text = if self.meter.left(Limit::Nodes) == 0 { Arc::from("") } else { text };
+        let stream = plumb_yaml::parse_str(text, &Options::default().by_text().max_depth(MAX_DEPTH));
+        self.meter.take(Limit::Nodes, stream.node_count());
+        let stream = self.streams.push_get(Box::new(stream));
         self.file_of.borrow_mut().insert(std::ptr::from_ref(stream).addr(), file);
         stream
     }
@@ -148,6 +162,9 @@ impl Texts {
     /// Notes that a step changed what had this origin.
     pub(crate) fn over(&self, stamp: Stamp, was: Origin) -> Origin {
         let mut marks = self.marks.borrow_mut();
+        if !self.meter.take(Limit::Changes, 1) {
+            return was;
+        }
         marks.push(Mark { stamp, was });
         Origin(marks.len() as u32)
     }

@@ -208,6 +208,26 @@ impl<'t, 'a> View<'t, 'a> {
         }
     }
 
+    /// Returns how deep lists and maps nest in it, and how many nodes there are. It stops looking at a depth and at a number.
+    pub(crate) fn size(self, max_depth: usize, max_nodes: usize) -> (usize, usize) {
+        let (mut depth, mut nodes) = (0, 0);
+        let mut left = vec![(self, 0_usize)];
+        while let Some((view, above)) = left.pop() {
+            nodes += 1;
+            if nodes >= max_nodes {
+                break;
+            }
+            if view.kind() == Kind::Scalar {
+                continue;
+            }
+            depth = depth.max(above + 1);
+            if above < max_depth {
+                left.extend(view.items().chain(view.fields().map(|(_, value)| value)).map(|child| (child, above + 1)));
+            }
+        }
+        (depth, nodes)
+    }
+
     /// Returns whether it is a list or map that was written in brackets.
     pub(crate) fn is_flow(self) -> bool {
         match self.node_ref() {

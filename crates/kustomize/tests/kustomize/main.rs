@@ -9,6 +9,7 @@
 
 mod corpus;
 mod disk;
+mod hostile;
 mod origins;
 mod random;
 mod recorded;

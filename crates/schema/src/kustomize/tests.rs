@@ -1,3 +1,5 @@
+//! Owns the tests of the schemas that kustomize merges by.
+
 use serde_json::json;
 
 use super::*;

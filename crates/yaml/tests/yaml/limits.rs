@@ -95,3 +95,19 @@ fn aliases_have_gos_budget() {
         assert_eq!(code, (!fits).then_some(ErrorCode::AliasBudget), "{plain} scalars, {count} aliases");
     }
 }
+
+#[test]
+fn a_document_can_be_given_a_largest_depth() {
+    let shallow = options(true).max_depth(3);
+    for (text, expect) in [
+        ("[[[a]]]", None),
+        ("[[[[a]]]]", Some(ErrorCode::Limit)),
+        ("a:\n  b:\n    c: d\n", None),
+        ("a:\n  b:\n    c:\n      d: e\n", Some(ErrorCode::Limit)),
+        // What aliases expand to counts too.
+        ("a: &a [[b]]\nc: *a\n", None),
+        ("a: &a [[b]]\nc: [*a]\n", Some(ErrorCode::Limit)),
+    ] {
+        assert_eq!(first_code(text.as_bytes(), &shallow), expect, "{text}");
+    }
+}

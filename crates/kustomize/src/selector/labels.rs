@@ -35,6 +35,10 @@ impl Labels {
         parser.parse().map(Self)
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Returns whether labels are selected.
     pub(crate) fn matches(&self, labels: &[(&str, &str)]) -> bool {
         self.0.iter().all(|requirement| {

@@ -1,15 +1,18 @@
-//! Owns which objects a selector means (`resWrangler.Select`): expressions that match the whole of a name, a namespace and a kind, those of now or of
-//! before, and selectors of labels and annotations.
+//! Owns which objects a selector means (`types.Selector`): expressions that match the whole of a name, a namespace and a kind, and selectors of labels
+//! and annotations.
+
+mod labels;
 
 use plumb_go::regexp::Regexp;
 use plumb_world::Span;
 
 use crate::args::Selector;
-use crate::labels::Labels;
+use crate::id::{Gvk, Id};
 use crate::problem::{Outcome, wrong};
 use crate::resource::Resource;
 use crate::resources::Resources;
 use crate::run::Run;
+use labels::Labels;
 
 /// A selector that is ready to match.
 pub(crate) struct Matcher {
@@ -38,33 +41,49 @@ impl Matcher {
         })
     }
 
-    /// Returns whether an object is meant.
-    pub(crate) fn matches<'a>(&self, resource: &Resource<'a>, run: &Run<'a>) -> bool {
-        let gvk = resource.gvk();
-        if !is_match(self.kind.as_ref(), gvk.kind)
-            || !is_match(self.version.as_ref(), gvk.version)
-            || !is_match(self.group.as_ref(), gvk.group)
-        {
+    /// Returns whether an object is meant (`resWrangler.Select`): by its kind now, and by what it is called now or was called first.
+    pub(crate) fn selects<'a>(&self, resource: &Resource<'a>, run: &Run<'a>) -> bool {
+        if !self.matches_gvk(&resource.gvk()) {
             return false;
         }
         if self.name.is_some() || self.namespace.is_some() {
             let (now, first) = (resource.id(run), resource.original_id(run));
-            let is_named = |text_of: fn(&crate::id::Id<'a>) -> &'a str, pattern: Option<&Regexp>| {
-                is_match(pattern, text_of(&first)) || is_match(pattern, text_of(&now))
-            };
-            if !is_named(|id| id.effective_namespace(), self.namespace.as_ref()) || !is_named(|id| id.name, self.name.as_ref()) {
+            let either = |pattern: &Option<Regexp>, first: &str, now: &str| is_match(pattern, first) || is_match(pattern, now);
+            if !either(&self.namespace, first.effective_namespace(), now.effective_namespace()) || !either(&self.name, first.name, now.name)
+            {
                 return false;
             }
         }
-        let is_labelled = |labels: &Labels, of: fn(&Resource<'a>) -> Vec<(&'a str, &'a str)>| {
-            *labels == Labels::default() || labels.matches(&of(resource))
-        };
-        is_labelled(&self.labels, Resource::labels) && is_labelled(&self.annotations, Resource::annotations)
+        self.matches_labels(resource)
+    }
+
+    /// Returns whether an identity matches, with the namespace as it is written.
+    pub(crate) fn matches_id(&self, id: &Id<'_>) -> bool {
+        self.matches_gvk(&id.gvk) && is_match(&self.name, id.name) && is_match(&self.namespace, id.namespace)
+    }
+
+    /// Returns whether it asks for a name, kind or namespace at all.
+    pub(crate) fn has_id(&self) -> bool {
+        [&self.group, &self.version, &self.kind, &self.name, &self.namespace].into_iter().any(Option::is_some)
+    }
+
+    pub(crate) fn has_labels(&self) -> bool {
+        !self.labels.is_empty() || !self.annotations.is_empty()
+    }
+
+    /// Returns whether labels and annotations match.
+    pub(crate) fn matches_labels(&self, resource: &Resource<'_>) -> bool {
+        (self.labels.is_empty() || self.labels.matches(&resource.labels()))
+            && (self.annotations.is_empty() || self.annotations.matches(&resource.annotations()))
+    }
+
+    fn matches_gvk(&self, gvk: &Gvk<'_>) -> bool {
+        is_match(&self.kind, gvk.kind) && is_match(&self.version, gvk.version) && is_match(&self.group, gvk.group)
     }
 }
 
-fn is_match(pattern: Option<&Regexp>, text: &str) -> bool {
-    pattern.is_none_or(|pattern| pattern.is_match(text.as_bytes()))
+fn is_match(pattern: &Option<Regexp>, text: &str) -> bool {
+    pattern.as_ref().is_none_or(|pattern| pattern.is_match(text.as_bytes()))
 }
 
 fn expression(pattern: &str, place: Option<Span>) -> Outcome<Option<Regexp>> {
@@ -89,5 +108,5 @@ fn labels(selector: &str, place: Option<Span>) -> Outcome<Labels> {
 /// Returns the positions of the objects that a selector means.
 pub(crate) fn select<'a>(selector: &Selector<'_>, resources: &Resources<'a>, run: &Run<'a>) -> Outcome<Vec<usize>> {
     let matcher = Matcher::new(selector)?;
-    Ok(resources.iter().enumerate().filter(|(_, resource)| matcher.matches(resource, run)).map(|(at, _)| at).collect())
+    Ok(resources.iter().enumerate().filter(|(_, resource)| matcher.selects(resource, run)).map(|(at, _)| at).collect())
 }
