@@ -17,10 +17,15 @@ use crate::resources::Resources;
 use crate::run::Run;
 use crate::sort;
 use crate::target::Target;
-use crate::tree::{Kind, Origin, Texts, write_yaml};
+use crate::tree::{Kind, Origin, Texts, check_yaml, write_yaml_in_parts};
 
 /// The version of kustomize whose behaviour this is.
 pub const KUSTOMIZE_VERSION: &str = "v5.8.1";
+
+/// What is between two documents.
+const SEPARATOR: &[u8] = b"---\n";
+/// How much of a document is written before it is handed on.
+const PART_BYTES: usize = 64 << 10;
 
 /// The order of the objects, when the kustomization itself says nothing of it (`--reorder`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -62,9 +67,9 @@ pub struct Object {
 
 /// What came of a build.
 #[derive(Clone, Debug)]
-pub struct Built {
+pub struct Built<T = Output> {
     /// The objects, one document each, as `kustomize build` prints them; or every mistake.
-    pub result: Result<Output, Vec<Diagnostic>>,
+    pub result: Result<T, Vec<Diagnostic>>,
     /// What the user should know all the same.
     pub warnings: Vec<Diagnostic>,
     /// The files that were read: what spans point into.
@@ -106,10 +111,40 @@ impl Request {
 
 /// Builds a kustomization. Files that it reads are added to a table that may have some; without `charts` it may use none. `Err` means that the world failed, not the user.
 pub fn build(world: &dyn World, request: &Request, charts: Option<&dyn Charts>, files: FileTable) -> Result<Built, WorldError> {
+    let mut text = Vec::new();
+    let Built { result, warnings, files } = run(world, request, charts, files, &mut |part| text.extend_from_slice(part), objects)?;
+    Ok(Built { result: result.map(|objects| Output { text, objects }), warnings, files })
+}
+
+/// Builds a kustomization as [`build`] does, and hands the text on part by part while it is written: all of it, or nothing if there are mistakes.
+/// What is large is never in memory as a whole then.
+pub fn print(
+    world: &dyn World,
+    request: &Request,
+    charts: Option<&dyn Charts>,
+    files: FileTable,
+    part: &mut dyn FnMut(&[u8]),
+) -> Result<Built<()>, WorldError> {
+    run(world, request, charts, files, part, |_, _, _| ())
+}
+
+/// Builds, writes, and looks with `result` at what was written: the objects, and where each of them is.
+fn run<T>(
+    world: &dyn World,
+    request: &Request,
+    charts: Option<&dyn Charts>,
+    files: FileTable,
+    part: &mut dyn FnMut(&[u8]),
+    result: for<'a> fn(&Resources<'a>, &Run<'a>, Vec<Range<usize>>) -> T,
+) -> Result<Built<T>, WorldError> {
     let texts = Texts::new(files);
     let run = Run::new(world, &texts, request, charts);
-    let result = match build_in(&run, request) {
-        Ok(output) => Ok(output),
+    let written = finished(&run, request).and_then(|resources| {
+        let documents = write(&resources, &run, part)?;
+        Ok(result(&resources, &run, documents))
+    });
+    let result = match written {
+        Ok(result) => Ok(result),
         Err(Failure::Wrong(mistakes)) => Err(mistakes),
         Err(Failure::World(error)) => return Err(error),
     };
@@ -118,7 +153,8 @@ pub fn build(world: &dyn World, request: &Request, charts: Option<&dyn Charts>, 
     Ok(Built { result, warnings, files: texts.into_files() })
 }
 
-fn build_in(run: &Run<'_>, request: &Request) -> Outcome<Output> {
+/// Returns the objects in their order as they are printed.
+fn finished<'a>(run: &Run<'a>, request: &Request) -> Outcome<Resources<'a>> {
     let options = &request.options;
     let target = Target::root(Loader::new(request.tree, request.path.clone(), options.restricted), run)?;
     let mut resources = target.build(given(request, run)?, run)?;
@@ -135,7 +171,8 @@ fn build_in(run: &Run<'_>, request: &Request) -> Outcome<Output> {
         resource.finish(run.texts);
     }
     clean(&mut resources, metadata("originAnnotations"), metadata("transformerAnnotations"), run);
-    write(&resources, run)
+    check(&resources, run)?;
+    Ok(resources)
 }
 
 /// Reads the objects that another step made.
@@ -143,7 +180,7 @@ fn given<'a>(request: &Request, run: &Run<'a>) -> Outcome<Resources<'a>> {
     let mut resources = Resources::default();
     for (nth, id) in request.given.iter().enumerate() {
         let Some(bytes) = run.texts.bytes(*id) else { continue };
-        for mut object in read_objects(run, *id, File { id: *id, bytes }.text()?)? {
+        for mut object in read_objects(run, *id, File::of_table(*id, bytes).text()?)? {
             object.given = Some(nth);
             resources.append(object, run)?;
         }
@@ -159,31 +196,49 @@ fn order<'a>(target: &Target<'a>, options: &Options, resources: &mut Resources<'
     }
 }
 
-fn write<'a>(resources: &Resources<'a>, run: &Run<'a>) -> Outcome<Output> {
-    let mut output = Output::default();
+/// Finds out what cannot be written before anything is.
+fn check<'a>(resources: &Resources<'a>, run: &Run<'a>) -> Outcome<()> {
+    let mistake = |resource: &Resource<'a>| check_yaml(resource.view()).err().map(|why| unwritable(resource, &why, run));
+    let mistakes: Vec<Diagnostic> = resources.iter().filter_map(mistake).collect();
+    if mistakes.is_empty() { Ok(()) } else { Err(Failure::Wrong(mistakes)) }
+}
+
+/// Writes the objects and returns where each of them is.
+fn write<'a>(resources: &Resources<'a>, run: &Run<'a>, part: &mut dyn FnMut(&[u8])) -> Outcome<Vec<Range<usize>>> {
+    let mut documents = Vec::with_capacity(resources.len());
     let mut buffer = Vec::new();
-    let mut mistakes = Vec::new();
-    let several = namespaces(resources, run) > 1;
+    let mut written = 0;
+    let mut part = |text: &[u8]| {
+        written += text.len();
+        part(text);
+        written
+    };
+    let mut end = 0;
     for resource in resources.iter() {
-        let mut emitter = Emitter::with(Dialect::V2, std::mem::take(&mut buffer));
-        match write_yaml(resource.view(), &mut emitter, true) {
-            Ok(()) => {
-                buffer = emitter.finish();
-                if !output.objects.is_empty() {
-                    output.text.extend_from_slice(b"---\n");
-                }
-                let start = output.text.len();
-                output.text.extend_from_slice(&buffer);
-                output.objects.push(Object {
-                    text: start..output.text.len(),
-                    file_name: file_name(resource, several, run),
-                    given: resource.given,
-                });
+        let start = if documents.is_empty() { 0 } else { part(SEPARATOR) };
+        let mut emitter = Emitter::with(Dialect::V2, buffer);
+        let mut hand_on = |out: &mut Emitter| {
+            if out.position() > PART_BYTES {
+                out.hand_over(&mut |lines| end = part(lines));
             }
-            Err(why) => mistakes.push(unwritable(resource, &why, run)),
-        }
+        };
+        write_yaml_in_parts(resource.view(), &mut emitter, &mut hand_on).map_err(|why| unwritable(resource, &why, run))?;
+        buffer = emitter.finish();
+        end = part(&buffer);
+        documents.push(start..end);
     }
-    if mistakes.is_empty() { Ok(output) } else { Err(Failure::Wrong(mistakes)) }
+    Ok(documents)
+}
+
+/// Names the objects that were written.
+fn objects<'a>(resources: &Resources<'a>, run: &Run<'a>, documents: Vec<Range<usize>>) -> Vec<Object> {
+    let several = namespaces(resources, run) > 1;
+    let object = |(text, resource): (Range<usize>, &Resource<'a>)| Object {
+        text,
+        file_name: file_name(resource, several, run),
+        given: resource.given,
+    };
+    documents.into_iter().zip(resources.iter()).map(object).collect()
 }
 
 /// How many namespaces there are objects in.

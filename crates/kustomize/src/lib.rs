@@ -44,5 +44,5 @@ mod tree;
 mod value_add;
 mod visit;
 
-pub use build::{Built, KUSTOMIZE_VERSION, Object, Options, Output, Reorder, Request, build};
+pub use build::{Built, KUSTOMIZE_VERSION, Object, Options, Output, Reorder, Request, build, print};
 pub use generators::helm::Charts;

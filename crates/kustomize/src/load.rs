@@ -15,16 +15,49 @@ const MAX_DEPTH: usize = 100;
 #[derive(Clone, Debug)]
 pub(crate) struct File {
     pub(crate) id: FileId,
-    pub(crate) bytes: Arc<[u8]>,
+    content: Content,
+}
+
+/// What is in a file. A text is kept as one, since bytes cannot become one without a copy, but a text can become bytes.
+#[derive(Clone, Debug)]
+enum Content {
+    Text(Arc<str>),
+    Binary(Arc<[u8]>),
+}
+
+impl Content {
+    fn of(bytes: Arc<[u8]>) -> Self {
+        match std::str::from_utf8(&bytes) {
+            Ok(text) => Self::Text(Arc::from(text)),
+            Err(_) => Self::Binary(bytes),
+        }
+    }
+
+    fn bytes(&self) -> Arc<[u8]> {
+        match self {
+            Self::Text(text) => Arc::clone(text).into(),
+            Self::Binary(bytes) => Arc::clone(bytes),
+        }
+    }
 }
 
 impl File {
+    /// Returns a file of the table.
+    pub(crate) fn of_table(id: FileId, bytes: Arc<[u8]>) -> Self {
+        Self { id, content: Content::of(bytes) }
+    }
+
+    /// Returns the content.
+    pub(crate) fn bytes(&self) -> Arc<[u8]> {
+        self.content.bytes()
+    }
+
     /// Returns the text, with the line ends that kustomize reads; it must be UTF-8.
     pub(crate) fn text(&self) -> Outcome<Arc<str>> {
-        match std::str::from_utf8(&self.bytes) {
-            Ok(text) => Ok(Arc::from(text)),
-            Err(error) => {
-                let at = error.valid_up_to() as u32;
+        match &self.content {
+            Content::Text(text) => Ok(Arc::clone(text)),
+            Content::Binary(bytes) => {
+                let at = bytes.utf8_chunks().next().map_or(0, |chunk| chunk.valid().len()) as u32;
                 Err(wrong("encoding", "the file is not UTF-8", Some(Span { file: self.id, start: at, end: at + 1 })).into())
             }
         }
@@ -161,14 +194,15 @@ impl Loader {
 
     fn read(&self, run: &Run<'_>, full: &RelPath) -> Outcome<Option<File>> {
         let Some(blob) = run.world.file(self.tree, full)? else { return Ok(None) };
+        let content = Content::of(blob.bytes);
         let file = SourceFile {
             source: Arc::clone(&run.source),
             revision: Arc::clone(&run.revision),
             path: full.clone(),
-            text: Arc::clone(&blob.bytes),
+            text: content.bytes(),
             made: false,
         };
-        Ok(Some(File { id: run.texts.add(file), bytes: blob.bytes }))
+        Ok(Some(File { id: run.texts.add(file), content }))
     }
 }
 

@@ -1,8 +1,10 @@
 //! Owns the world of `kustomize build`: the whole file system, as the user who asks sees it. Bases may lie anywhere.
 
+use std::collections::HashMap;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Seek};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use plumb_world::{Blob, BlobId, Entry, EntryKind, RelPath, TreeId, World, WorldError};
 
@@ -10,10 +12,37 @@ use plumb_world::{Blob, BlobId, Entry, EntryKind, RelPath, TreeId, World, WorldE
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
 /// The file system.
-pub(super) struct Disk;
+#[derive(Default)]
+pub(super) struct Disk {
+    /// Where folders lead: many files are in one, and each of them is asked about.
+    folders: Mutex<HashMap<RelPath, Option<RelPath>>>,
+}
 
 impl Disk {
     pub(super) const TREE: TreeId = TreeId(0);
+
+    /// Returns where a folder leads, looked up once.
+    fn real_folder(&self, path: &RelPath) -> Result<Option<RelPath>, WorldError> {
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = folders.get(path) {
+            return Ok(known.clone());
+        }
+        let real = canonical(path)?;
+        folders.insert(path.clone(), real.clone());
+        Ok(real)
+    }
+}
+
+fn canonical(path: &RelPath) -> Result<Option<RelPath>, WorldError> {
+    match fs::canonicalize(place(path)) {
+        Ok(real) => Ok(real.to_str().and_then(|real| RelPath::parse(real.trim_start_matches('/')).ok())),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(unreadable(path, &error)),
+    }
+}
+
+fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 /// Contents are not addressed here: nothing is kept from one run to the next.
@@ -29,12 +58,25 @@ fn unreadable(path: &RelPath, error: &std::io::Error) -> WorldError {
     WorldError::Unreadable { path: path.clone(), why: error.to_string() }
 }
 
+/// Reads a file into the memory that it stays in.
+fn content(mut opened: fs::File, size: usize) -> std::io::Result<Arc<[u8]>> {
+    let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, size).collect();
+    let is_read = Arc::get_mut(&mut bytes).is_some_and(|room| opened.read_exact(room).is_ok());
+    if is_read && opened.read(&mut [0])? == 0 {
+        return Ok(bytes);
+    }
+    // It is not as large as it says, as those of `/proc`, or changes at this moment.
+    opened.rewind()?;
+    let mut bytes = Vec::new();
+    opened.take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes.into())
+}
+
 impl World for Disk {
     fn file(&self, _: TreeId, path: &RelPath) -> Result<Option<Blob>, WorldError> {
-        use std::io::Read;
         let opened = match fs::File::open(place(path)) {
             Ok(opened) => opened,
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+            Err(error) if is_absent(&error) => return Ok(None),
             Err(error) => return Err(unreadable(path, &error)),
         };
         let about = opened.metadata().map_err(|error| unreadable(path, &error))?;
@@ -47,15 +89,19 @@ impl World for Disk {
         if about.len() > MAX_FILE_BYTES {
             return Err(WorldError::TooLarge { path: path.clone(), size: about.len(), limit: MAX_FILE_BYTES });
         }
-        let mut bytes = Vec::with_capacity(about.len() as usize);
-        opened.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
-        Ok(Some(Blob { id: nothing(), bytes: bytes.into() }))
+        let bytes = content(opened, about.len() as usize).map_err(|error| unreadable(path, &error))?;
+        Ok(Some(Blob { id: nothing(), bytes }))
     }
 
     fn real_path(&self, _: TreeId, path: &RelPath) -> Result<Option<RelPath>, WorldError> {
-        match fs::canonicalize(place(path)) {
-            Ok(real) => Ok(real.to_str().and_then(|real| RelPath::parse(real.trim_start_matches('/')).ok())),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        match fs::symlink_metadata(place(path)) {
+            Ok(about) if about.is_dir() => self.real_folder(path),
+            Ok(about) if !about.is_symlink() => match path.parent() {
+                Some(folder) => Ok(self.real_folder(&folder)?.and_then(|real| real.join(path.name()).ok())),
+                None => canonical(path),
+            },
+            Ok(_) => canonical(path),
+            Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(unreadable(path, &error)),
         }
     }

@@ -179,7 +179,7 @@ fn values<'a>(args: &HelmChart<'a>, chart: &RelPath, loader: &Loader, run: &Run<
     let mut values = vec![ValuesFile { name: "values.yaml".to_owned(), content: own, secret: false }];
     for path in &args.additional_values_files {
         let file = loader.file(run, *path)?;
-        values.push(ValuesFile { name: path.text.to_owned(), content: file.bytes, secret: false });
+        values.push(ValuesFile { name: path.text.to_owned(), content: file.bytes(), secret: false });
     }
     Ok(values)
 }
@@ -213,7 +213,7 @@ fn own_values<'a>(args: &HelmChart<'a>, chart: &RelPath, loader: &Loader, run: &
         }
         _ => loader.file(run, args.values_file)?,
     };
-    let Some(inline) = inline else { return Ok(file.bytes) };
+    let Some(inline) = inline else { return Ok(file.bytes()) };
     let stream = run.texts.read(file.id, file.text()?);
     let of_file = match stream.documents().next() {
         Some(Ok(document)) if !document.is_empty() => Node::written(document.root()),
