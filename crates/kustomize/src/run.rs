@@ -14,6 +14,9 @@ use crate::load::File;
 use crate::problem::{Failure, Outcome, wrong};
 use crate::tree::Texts;
 
+/// Of how many kinds it is kept what the schema says of them.
+const KINDS_KEPT: usize = 128;
+
 /// One build. `'a` is how long its texts live.
 pub(crate) struct Run<'a> {
     pub(crate) world: &'a dyn World,
@@ -29,6 +32,8 @@ pub(crate) struct Run<'a> {
     chosen: Cell<bool>,
     /// What kustomize would have done with its own schema by now: that decides how one that a kustomization names stands to it.
     embedded: Cell<Embedded>,
+    /// The kinds that were asked about, and whether the schema in force says that they have no namespaces. A build has few kinds.
+    scopes: RefCell<Vec<(Gvk<'a>, bool)>>,
     warnings: RefCell<Vec<Diagnostic>>,
 }
 
@@ -43,6 +48,7 @@ impl<'a> Run<'a> {
             schema: RefCell::new(Schema::builtin()),
             chosen: Cell::new(false),
             embedded: Cell::new(Embedded::Unused),
+            scopes: RefCell::default(),
             warnings: RefCell::new(Vec::new()),
         }
     }
@@ -86,6 +92,7 @@ impl<'a> Run<'a> {
 
     fn choose(&self, schema: Schema) {
         *self.schema.borrow_mut() = schema;
+        self.scopes.borrow_mut().clear();
         self.chosen.set(true);
     }
 
@@ -94,7 +101,20 @@ impl<'a> Run<'a> {
         if self.embedded.get() == Embedded::Unused {
             self.embedded.set(Embedded::Above);
         }
-        Id { gvk, name, namespace, cluster_scoped: self.schema.borrow().is_certainly_cluster_scoped(&gvk.api_version(), gvk.kind) }
+        Id { gvk, name, namespace, cluster_scoped: self.is_cluster_scoped(gvk) }
+    }
+
+    fn is_cluster_scoped(&self, gvk: Gvk<'a>) -> bool {
+        let mut scopes = self.scopes.borrow_mut();
+        if let Some((_, known)) = scopes.iter().find(|(known, _)| known.kind == gvk.kind && *known == gvk) {
+            return *known;
+        }
+        let scope = self.schema.borrow().is_certainly_cluster_scoped(&gvk.api_version(), gvk.kind);
+        // Names that somebody makes up are not kept without end.
+        if scopes.len() < KINDS_KEPT {
+            scopes.push((gvk, scope));
+        }
+        scope
     }
 
     pub(crate) fn warn(&self, warning: Diagnostic) {
