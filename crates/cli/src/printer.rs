@@ -86,23 +86,17 @@ impl Printer {
     }
 
     /// Writes data in parts, as `each` gives them.
-    pub(crate) fn parts(&self, each: impl FnOnce(&mut dyn FnMut(&str))) -> io::Result<()> {
+    pub(crate) fn parts<T>(&self, each: impl FnOnce(&mut dyn FnMut(&[u8])) -> T) -> io::Result<T> {
         let mut out = io::BufWriter::with_capacity(1 << 16, io::stdout().lock());
         let mut written = Ok(());
-        each(&mut |part| {
+        let made = each(&mut |part| {
             if written.is_ok() {
-                written = out.write_all(part.as_bytes());
+                written = out.write_all(part);
             }
         });
         written?;
-        out.flush()
-    }
-
-    /// Writes data that is text already encoded.
-    pub(crate) fn bytes(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        out.write_all(bytes)?;
-        out.flush()
+        out.flush()?;
+        Ok(made)
     }
 
     /// Writes a line of data.

@@ -19,10 +19,15 @@ use crate::resources::Resources;
 use crate::run::Run;
 use crate::sort;
 use crate::target::Target;
-use crate::tree::{Kind, Origin, Texts, write_yaml};
+use crate::tree::{Kind, Origin, Texts, check_yaml, write_yaml_in_parts};
 
 /// The version of kustomize whose behaviour this is.
 pub const KUSTOMIZE_VERSION: &str = "v5.8.1";
+
+/// What is between two documents.
+const SEPARATOR: &[u8] = b"---\n";
+/// How much of a document is written before it is handed on.
+const PART_BYTES: usize = 64 << 10;
 
 /// The order of the objects, when the kustomization itself says nothing of it (`--reorder`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -66,9 +71,9 @@ pub struct Object {
 
 /// What came of a build.
 #[derive(Clone, Debug)]
-pub struct Built {
+pub struct Built<T = Output> {
     /// The objects, one document each, as `kustomize build` prints them; or every mistake.
-    pub result: Result<Output, Vec<Diagnostic>>,
+    pub result: Result<T, Vec<Diagnostic>>,
     /// What the user should know all the same.
     pub warnings: Vec<Diagnostic>,
     /// The files that were read: what spans point into.
@@ -110,10 +115,40 @@ impl Request {
 
 /// Builds a kustomization. Files that it reads are added to a table that may have some; without `charts` it may use none. `Err` means that the world failed, not the user.
 pub fn build(world: &dyn World, request: &Request, charts: Option<&dyn Charts>, files: FileTable) -> Result<Built, WorldError> {
+    let mut text = Vec::new();
+    let Built { result, warnings, files } = run(world, request, charts, files, &mut |part| text.extend_from_slice(part), objects)?;
+    Ok(Built { result: result.map(|objects| Output { text, objects }), warnings, files })
+}
+
+/// Builds a kustomization as [`build`] does, and hands the text on part by part while it is written: all of it, or nothing if there are mistakes.
+/// What is large is never in memory as a whole then.
+pub fn print(
+    world: &dyn World,
+    request: &Request,
+    charts: Option<&dyn Charts>,
+    files: FileTable,
+    part: &mut dyn FnMut(&[u8]),
+) -> Result<Built<()>, WorldError> {
+    run(world, request, charts, files, part, |_, _, _| ())
+}
+
+/// Builds, writes, and looks with `result` at what was written: the objects, and where each of them is.
+fn run<T>(
+    world: &dyn World,
+    request: &Request,
+    charts: Option<&dyn Charts>,
+    files: FileTable,
+    part: &mut dyn FnMut(&[u8]),
+    result: for<'a> fn(&Resources<'a>, &Run<'a>, Vec<Range<usize>>) -> T,
+) -> Result<Built<T>, WorldError> {
     let untouched = charts.map(|_| files.clone());
     let texts = Texts::new(files);
     let run = Run::new(world, &texts, request, charts);
-    let result = run.ended(build_in(&run, request))?;
+    let written = finished(&run, request).and_then(|resources| {
+        let documents = write(&resources, &run, part)?;
+        Ok(result(&resources, &run, documents))
+    });
+    let result = run.ended(written)?;
     let warnings = run.texts.found(run.warnings());
     let mistakes = result.as_ref().err().map_or(&[][..], Vec::as_slice);
     if let Some(files) = untouched
@@ -131,11 +166,7 @@ pub fn build(world: &dyn World, request: &Request, charts: Option<&dyn Charts>, 
     Ok(Built { result, warnings, files: texts.into_files() })
 }
 
-fn build_in(run: &Run<'_>, request: &Request) -> Outcome<Output> {
-    write(&finished(run, request)?, run)
-}
-
-/// Returns the objects as they are printed.
+/// Returns the objects in their order as they are printed.
 pub(crate) fn finished<'a>(run: &Run<'a>, request: &Request) -> Outcome<Resources<'a>> {
     let options = &request.options;
     let target = Target::root(Loader::new(request.tree, request.path.clone(), options.restricted), run)?;
@@ -154,6 +185,8 @@ pub(crate) fn finished<'a>(run: &Run<'a>, request: &Request) -> Outcome<Resource
     }
     clean(&mut resources, metadata("originAnnotations"), metadata("transformerAnnotations"), run);
     run.check_limits(None)?;
+    run.check_mistakes()?;
+    check(&resources, run)?;
     Ok(resources)
 }
 
@@ -162,7 +195,7 @@ fn given<'a>(request: &Request, run: &Run<'a>) -> Outcome<Resources<'a>> {
     let mut resources = Resources::default();
     for (nth, id) in request.given.iter().enumerate() {
         let Some(bytes) = run.texts.bytes(*id) else { continue };
-        for mut object in read_objects(run, *id, File { id: *id, bytes }.text()?)? {
+        for mut object in read_objects(run, *id, File::of_table(*id, bytes).text()?)? {
             object.given = Some(nth);
             resources.append(object, run)?;
         }
@@ -178,33 +211,51 @@ fn order<'a>(target: &Target<'a>, options: &Options, resources: &mut Resources<'
     }
 }
 
-fn write<'a>(resources: &Resources<'a>, run: &Run<'a>) -> Outcome<Output> {
-    let mut output = Output::default();
+/// Finds out what cannot be written before anything is.
+fn check<'a>(resources: &Resources<'a>, run: &Run<'a>) -> Outcome<()> {
+    let mistake = |resource: &Resource<'a>| check_yaml(resource.view()).err().map(|why| unwritable(resource, &why, run));
+    let mistakes: Vec<Diagnostic> = resources.iter().filter_map(mistake).collect();
+    if mistakes.is_empty() { Ok(()) } else { Err(Failure::Wrong(mistakes)) }
+}
+
+/// Writes the objects and returns where each of them is.
+fn write<'a>(resources: &Resources<'a>, run: &Run<'a>, part: &mut dyn FnMut(&[u8])) -> Outcome<Vec<Range<usize>>> {
+    let mut documents = Vec::with_capacity(resources.len());
     let mut buffer = Vec::new();
-    let mut mistakes = Vec::new();
-    let several = namespaces(resources, run) > 1;
+    let mut written = 0;
+    let mut part = |text: &[u8]| {
+        written += text.len();
+        part(text);
+        written
+    };
+    let mut end = 0;
     for resource in resources.iter() {
-        let mut emitter = Emitter::with(Dialect::V2, std::mem::take(&mut buffer));
-        match write_yaml(resource.view(), &mut emitter, true) {
-            Ok(()) => {
-                buffer = emitter.finish();
-                if !output.objects.is_empty() {
-                    output.text.extend_from_slice(b"---\n");
-                }
-                run.take(Limit::OutputBytes, buffer.len(), None)?;
-                let start = output.text.len();
-                output.text.extend_from_slice(&buffer);
-                output.objects.push(Object {
-                    text: start..output.text.len(),
-                    file_name: file_name(resource, several, run),
-                    given: resource.given,
-                    source: source(resource, run),
-                });
+        let start = if documents.is_empty() { 0 } else { part(SEPARATOR) };
+        let mut emitter = Emitter::with(Dialect::V2, buffer);
+        let mut hand_on = |out: &mut Emitter| {
+            if out.position() > PART_BYTES {
+                out.hand_over(&mut |lines| end = part(lines));
             }
-            Err(why) => mistakes.push(unwritable(resource, &why, run)),
-        }
+        };
+        write_yaml_in_parts(resource.view(), &mut emitter, &mut hand_on).map_err(|why| unwritable(resource, &why, run))?;
+        buffer = emitter.finish();
+        end = part(&buffer);
+        run.take(Limit::OutputBytes, end - start, None)?;
+        documents.push(start..end);
     }
-    if mistakes.is_empty() { Ok(output) } else { Err(Failure::Wrong(mistakes)) }
+    Ok(documents)
+}
+
+/// Names the objects that were written.
+fn objects<'a>(resources: &Resources<'a>, run: &Run<'a>, documents: Vec<Range<usize>>) -> Vec<Object> {
+    let several = namespaces(resources, run) > 1;
+    let object = |(text, resource): (Range<usize>, &Resource<'a>)| Object {
+        text,
+        file_name: file_name(resource, several, run),
+        given: resource.given,
+        source: source(resource, run),
+    };
+    documents.into_iter().zip(resources.iter()).map(object).collect()
 }
 
 /// The file at the end of an object's history.

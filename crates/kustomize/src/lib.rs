@@ -44,6 +44,6 @@ mod transformers;
 mod tree;
 mod value_add;
 
-pub use build::{Built, KUSTOMIZE_VERSION, Object, Options, Output, Reorder, Request, build};
+pub use build::{Built, KUSTOMIZE_VERSION, Object, Options, Output, Reorder, Request, build, print};
 pub use generators::helm::Charts;
 pub use repository::remote;

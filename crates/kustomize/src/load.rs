@@ -14,16 +14,49 @@ use crate::run::Run;
 #[derive(Clone, Debug)]
 pub(crate) struct File {
     pub(crate) id: FileId,
-    pub(crate) bytes: Arc<[u8]>,
+    content: Content,
+}
+
+/// What is in a file. A text is kept as one, since bytes cannot become one without a copy, but a text can become bytes.
+#[derive(Clone, Debug)]
+enum Content {
+    Text(Arc<str>),
+    Binary(Arc<[u8]>),
+}
+
+impl Content {
+    fn of(bytes: Arc<[u8]>) -> Self {
+        match std::str::from_utf8(&bytes) {
+            Ok(text) => Self::Text(Arc::from(text)),
+            Err(_) => Self::Binary(bytes),
+        }
+    }
+
+    fn bytes(&self) -> Arc<[u8]> {
+        match self {
+            Self::Text(text) => Arc::clone(text).into(),
+            Self::Binary(bytes) => Arc::clone(bytes),
+        }
+    }
 }
 
 impl File {
+    /// Returns a file of the table.
+    pub(crate) fn of_table(id: FileId, bytes: Arc<[u8]>) -> Self {
+        Self { id, content: Content::of(bytes) }
+    }
+
+    /// Returns the content.
+    pub(crate) fn bytes(&self) -> Arc<[u8]> {
+        self.content.bytes()
+    }
+
     /// Returns the text, with the line ends that kustomize reads; it must be UTF-8.
     pub(crate) fn text(&self) -> Outcome<Arc<str>> {
-        match std::str::from_utf8(&self.bytes) {
-            Ok(text) => Ok(Arc::from(text)),
-            Err(error) => {
-                let at = error.valid_up_to() as u32;
+        match &self.content {
+            Content::Text(text) => Ok(Arc::clone(text)),
+            Content::Binary(bytes) => {
+                let at = bytes.utf8_chunks().next().map_or(0, |chunk| chunk.valid().len()) as u32;
                 Err(wrong("encoding", "the file is not UTF-8", Some(Span { file: self.id, start: at, end: at + 1 })).into())
             }
         }
@@ -122,16 +155,17 @@ impl Loader {
         match run.world.remote_file(path.text) {
             Remote::Here(blob) => {
                 run.take(Limit::ReadBytes, blob.bytes.len(), path.place)?;
+                let content = Content::of(blob.bytes);
                 let name =
                     path.text.split(['?', '#']).next().unwrap_or(path.text).trim_start_matches("https://").trim_start_matches("http://");
                 let file = SourceFile {
                     source: Arc::from(path.text),
                     revision: Arc::from(""),
                     path: RelPath::parse(name).unwrap_or_else(|_| RelPath::root()),
-                    text: Arc::clone(&blob.bytes),
+                    text: content.bytes(),
                     made: false,
                 };
-                Ok(File { id: run.texts.add(file), bytes: blob.bytes })
+                Ok(File { id: run.texts.add(file), content })
             }
             Remote::Denied(why) => Err(wrong("remote", format!("`{}` cannot be fetched: {why}", path.text), path.place).into()),
             Remote::NotHere => Err(not_fetched(path)),
@@ -239,14 +273,15 @@ impl Loader {
     fn read(&self, run: &Run<'_>, full: &RelPath) -> Outcome<Option<File>> {
         let Some(blob) = run.world.file(self.tree, full)? else { return Ok(None) };
         run.take(Limit::ReadBytes, blob.bytes.len(), None)?;
+        let content = Content::of(blob.bytes);
         let file = SourceFile {
             source: self.remote.as_ref().map_or(&run.source, |(url, _)| url).clone(),
             revision: self.remote.as_ref().map_or(&run.revision, |(_, reference)| reference).clone(),
             path: full.clone(),
-            text: Arc::clone(&blob.bytes),
+            text: content.bytes(),
             made: false,
         };
-        Ok(Some(File { id: run.texts.add(file), bytes: blob.bytes }))
+        Ok(Some(File { id: run.texts.add(file), content }))
     }
 }
 

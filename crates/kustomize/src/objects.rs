@@ -103,9 +103,8 @@ fn bad_separators(text: &str, file: FileId) -> Vec<Diagnostic> {
         let mistake = wrong("yaml-syntax", "did not find expected <document start>", Some(Span { file, start: 0, end: end as u32 }));
         found.push(mistake.hint("kustomize takes no directive before a document: leave it out."));
     }
-    let mut from = 0;
-    while let Some(at) = text.get(from..).and_then(|rest| rest.find("\n---")) {
-        let start = from + at + 1;
+    for at in memchr::memmem::find_iter(text.as_bytes(), b"\n---") {
+        let start = at + 1;
         let rest = text.get(start + 3..).unwrap_or("");
         let Some(line) = rest.find('\n').and_then(|end| rest.get(..end)) else { break };
         let content = line.trim();
@@ -113,7 +112,6 @@ fn bad_separators(text: &str, file: FileId) -> Vec<Diagnostic> {
             let span = Span { file, start: start as u32, end: (start + 3 + line.len()) as u32 };
             found.push(wrong("yaml-syntax", format!("invalid document separator: ---{}", line.trim_end()), Some(span)));
         }
-        from = start + 3;
     }
     found
 }

@@ -148,15 +148,16 @@ fn inline_text(text: &str, place: Option<Span>, run: &Run<'_>) -> Text {
     let within = place.and_then(|place| run.texts.path(place.file).map(|path| path.to_string()));
     let name = format!("{} (patch)", within.unwrap_or_default());
     let path = RelPath::parse(name.trim()).unwrap_or_else(|_| RelPath::root());
-    let made = SourceFile { source: Arc::from(""), revision: Arc::from(""), path, text: Arc::from(text.as_bytes()), made: true };
-    let file = run.texts.add_within(made, place);
-    Text { file, text: Arc::from(text) }
+    let text: Arc<str> = Arc::from(text);
+    let bytes = Arc::clone(&text).into();
+    let made = SourceFile { source: Arc::from(""), revision: Arc::from(""), path, text: bytes, made: true };
+    Text { file: run.texts.add_within(made, place), text }
 }
 
 fn file_text(path: Placed<'_>, loader: &Loader, run: &Run<'_>) -> Outcome<Text> {
     let file = loader.file(run, path)?;
-    match std::str::from_utf8(&file.bytes) {
-        Ok(text) => Ok(Text { file: file.id, text: Arc::from(text) }),
+    match file.text() {
+        Ok(text) => Ok(Text { file: file.id, text }),
         Err(_) => Err(wrong("patch", format!("`{}` is not UTF-8", path.text), path.place).into()),
     }
 }

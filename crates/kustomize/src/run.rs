@@ -16,6 +16,9 @@ use crate::load::File;
 use crate::problem::{Failure, Outcome, wrong};
 use crate::tree::{Texts, View};
 
+/// Of how many kinds it is kept what the schema says of them.
+const KINDS_KEPT: usize = 128;
+
 /// One build. `'a` is how long its texts live.
 pub(crate) struct Run<'a> {
     pub(crate) world: &'a dyn World,
@@ -31,6 +34,8 @@ pub(crate) struct Run<'a> {
     chosen: Cell<bool>,
     /// What kustomize would have done with its own schema by now: that decides how one that a kustomization names stands to it.
     embedded: Cell<Embedded>,
+    /// The kinds that were asked about, and whether the schema in force says that they have no namespaces. A build has few kinds.
+    scopes: RefCell<Vec<(Gvk<'a>, bool)>>,
     warnings: RefCell<Vec<Diagnostic>>,
     /// What is wrong, where the build goes on to find what else is.
     mistakes: RefCell<Vec<Diagnostic>>,
@@ -51,6 +56,7 @@ impl<'a> Run<'a> {
             schema: RefCell::new(Schema::builtin()),
             chosen: Cell::new(false),
             embedded: Cell::new(Embedded::Unused),
+            scopes: RefCell::default(),
             warnings: RefCell::new(Vec::new()),
             mistakes: RefCell::default(),
             traced: None,
@@ -157,6 +163,7 @@ impl<'a> Run<'a> {
 
     fn choose(&self, schema: Schema) {
         *self.schema.borrow_mut() = schema;
+        self.scopes.borrow_mut().clear();
         self.chosen.set(true);
     }
 
@@ -165,7 +172,20 @@ impl<'a> Run<'a> {
         if self.embedded.get() == Embedded::Unused {
             self.embedded.set(Embedded::Above);
         }
-        Id { gvk, name, namespace, cluster_scoped: self.schema.borrow().is_certainly_cluster_scoped(&gvk.api_version(), gvk.kind) }
+        Id { gvk, name, namespace, cluster_scoped: self.is_cluster_scoped(gvk) }
+    }
+
+    fn is_cluster_scoped(&self, gvk: Gvk<'a>) -> bool {
+        let mut scopes = self.scopes.borrow_mut();
+        if let Some((_, known)) = scopes.iter().find(|(known, _)| known.kind == gvk.kind && *known == gvk) {
+            return *known;
+        }
+        let scope = self.schema.borrow().is_certainly_cluster_scoped(&gvk.api_version(), gvk.kind);
+        // Names that somebody makes up are not kept without end.
+        if scopes.len() < KINDS_KEPT {
+            scopes.push((gvk, scope));
+        }
+        scope
     }
 
     /// Returns whether one more warning would be kept.
@@ -189,6 +209,11 @@ impl<'a> Run<'a> {
             }
             world => Err(world),
         }
+    }
+
+    /// Fails if anything was kept: then nothing may come of the build.
+    pub(crate) fn check_mistakes(&self) -> Outcome<()> {
+        if self.mistakes.borrow().is_empty() { Ok(()) } else { Err(Failure::Wrong(Vec::new())) }
     }
 
     /// Returns what came of the build, or all that is wrong. `Err` means that the world failed.

@@ -307,7 +307,7 @@ pub(crate) fn inline_objects<'a>(entry: Placed<'a>, run: &Run<'a>) -> Option<Vec
         source: Arc::clone(&run.source),
         revision: Arc::clone(&run.revision),
         path,
-        text: Arc::from(entry.text.as_bytes()),
+        text: Arc::clone(&text).into(),
         made: true,
     };
     read_objects(run, run.texts.add_within(file, entry.place), text).ok()

@@ -46,7 +46,7 @@ pub(crate) fn read_plugin<'a>(run: &Run<'a>, config: View<'_, 'a>, loader: &Load
     fields.close()?;
     if !file_path.is_empty() {
         let file = loader.file(run, crate::decode::Placed { text: file_path, place: file_place })?;
-        let text = String::from_utf8_lossy(&file.bytes).into_owned();
+        let text = String::from_utf8_lossy(&file.bytes()).into_owned();
         match run.texts.read(file.id, text.into()).documents().next() {
             Some(Ok(document)) => {
                 let mut fields = Fields::open(run, View::Written(document.root()), "a file of targets", Mode::Plugin);

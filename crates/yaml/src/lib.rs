@@ -63,4 +63,4 @@ pub use stream::{Document, Duplicate, Entries, Entry, Items, Memory, NodeId, Nod
 pub use token::Style;
 pub use write::{Dialect, Emitter};
 pub use write_order::{compare_keys, sort_keys};
-pub use write_tree::{float_text, float_text_by_json, quoted, text_by_json, to_yaml, write_node};
+pub use write_tree::{float_text, float_text_by_json, quoted, str_by_json, text_by_json, to_yaml, write_node};

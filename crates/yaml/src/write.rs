@@ -302,6 +302,14 @@ impl Emitter {
         self.written = from..self.out.len();
     }
 
+    /// Hands the lines over that are complete, and forgets them: positions count from there.
+    pub fn hand_over(&mut self, take: &mut dyn FnMut(&[u8])) {
+        take(self.out.get(..self.line_at).unwrap_or_default());
+        self.out.drain(..self.line_at);
+        self.line_at = 0;
+        self.written = 0..0;
+    }
+
     /// Ends the document and returns it.
     pub fn finish(mut self) -> Vec<u8> {
         self.indent = None;

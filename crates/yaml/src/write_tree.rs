@@ -71,18 +71,23 @@ pub fn float_text_by_json(value: f64) -> Option<String> {
 /// Returns a text that was JSON in between and then read as YAML, as in `Marshal`: bytes that are no UTF-8 are replaced, NEL is folded to a
 /// space. Control characters that JSON does not escape cannot be read back.
 pub fn text_by_json(text: &[u8], key: bool) -> Result<Cow<'_, str>, Error> {
+    match std::str::from_utf8(text) {
+        Ok(valid) => str_by_json(valid, key),
+        Err(_) => str_by_json(&utf8(text), key).map(|text| Cow::Owned(text.into_owned())),
+    }
+}
+
+/// Returns what [`text_by_json`] does of a text that is known to be UTF-8.
+pub fn str_by_json(valid: &str, key: bool) -> Result<Cow<'_, str>, Error> {
     /// A key of so many bytes may be longer than reading allows, once it is escaped.
     const LONG_KEY: usize = 170;
-    let valid = match std::str::from_utf8(text) {
-        Ok(valid) => Cow::Borrowed(valid),
-        Err(_) => Cow::Owned(utf8(text)),
-    };
     // Most are ASCII without control characters, which this tells at once.
-    let unreadable =
-        valid.bytes().any(|byte| byte >= 0x7f) && valid.chars().any(|rune| matches!(rune, '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}'));
+    let special = !valid.is_ascii() || memchr::memchr(0x7f, valid.as_bytes()).is_some();
+    let unreadable = special && valid.chars().any(|rune| matches!(rune, '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}'));
     if !(unreadable || key && valid.len() > LONG_KEY) {
-        return Ok(valid);
+        return Ok(Cow::Borrowed(valid));
     }
+    let valid = Cow::Borrowed(valid);
     let json = if key { format!("{{{}:0}}", quoted(&valid)) } else { quoted(&valid) };
     let stream = parse(json.as_bytes(), &Options::default());
     let Some(document) = stream.documents().next() else { return Ok(valid) };

@@ -69,6 +69,15 @@ impl Words {
         command
     }
 
+    /// Returns how long the program takes to print to nowhere.
+    fn time(&self) -> Result<Duration> {
+        let mut command = self.command(&[]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let begun = Instant::now();
+        ensure!(command.status()?.success(), "`{}` failed", self.0.join(" "));
+        Ok(begun.elapsed())
+    }
+
     /// Returns what the program prints.
     fn output(&self) -> Result<String> {
         let output = self.command(&[]).output()?;
@@ -116,17 +125,24 @@ impl Peers {
         Ok(())
     }
 
+    /// Returns the times of both where the real one takes so long that it is run but once. Fails unless both print the same.
+    pub(super) fn times_beside_one(&self, subject: &Path, rounds: usize) -> Result<[Duration; 2]> {
+        let [real, plumb] = self.commands(subject);
+        let begun = Instant::now();
+        let printed = real.output()?;
+        let once = begun.elapsed();
+        ensure!(printed == plumb.output()?, "{} and Plumb print different texts", self.name);
+        let times = (0..rounds).map(|_| plumb.time()).collect::<Result<Vec<Duration>>>()?;
+        Ok([once, middle(times)])
+    }
+
     /// Returns the times of both, run in turn.
     pub(super) fn times(&self, subject: &Path, rounds: usize) -> Result<[Duration; 2]> {
         let commands = self.commands(subject);
         let mut times = [Vec::new(), Vec::new()];
         for _ in 0..rounds {
             for (words, times) in commands.iter().zip(&mut times) {
-                let mut command = words.command(&[]);
-                command.stdout(Stdio::null()).stderr(Stdio::null());
-                let begun = Instant::now();
-                ensure!(command.status()?.success(), "`{}` failed", words.0.join(" "));
-                times.push(begun.elapsed());
+                times.push(words.time()?);
             }
         }
         Ok(times.map(middle))

@@ -118,7 +118,7 @@ fn print(printer: &Printer, args: &TemplateArgs, release: &str, mut rendered: Re
         _ => None,
     };
     if written.is_none() && args.show_only.is_empty() {
-        printer.parts(|write| rendered.parts(args.include_crds, write))?;
+        printer.parts(|write| rendered.parts(args.include_crds, &mut |text| write(text.as_bytes())))?;
     } else {
         let text = written.unwrap_or_else(|| rendered.text(args.include_crds));
         let text = if args.show_only.is_empty() { text } else { manifests::shown_only(&text, &args.show_only)? };

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use plumb_gotemplate::Host;
 use plumb_helm::Capabilities;
-use plumb_kustomize::{Charts, Options, Output, Request, build};
-use plumb_world::{Diagnostic, FileTable, RelPath, Remote, TreeId, World};
+use plumb_kustomize::{Built, Charts, Options, Output, Request, build, print};
+use plumb_world::{Diagnostic, FileTable, RelPath, Remote, TreeId, World, WorldError};
 
 use super::args::{BuildArgs, Reorder};
 use super::disk::Disk;
@@ -30,16 +30,22 @@ pub(super) fn run(printer: &Printer, args: &BuildArgs) -> Done {
     let request = request(&args.path, options, &disk)?;
     let here = Here::new(args)?;
     let charts = args.enable_helm.then_some(&here as &dyn Charts);
-    let built = build(&disk, &request, charts, FileTable::default());
+    if let Some(place) = &args.output {
+        let built = build(&disk, &request, charts, FileTable::default());
+        return write(place, &told(printer, built)?);
+    }
+    let built = printer.parts(|part| print(&disk, &request, charts, FileTable::default(), part))?;
+    told(printer, built).map(|()| DONE)
+}
+
+/// Tells what is to be known of a build, and returns what came of it.
+fn told<T>(printer: &Printer, built: Result<Built<T>, WorldError>) -> Result<T, Problem> {
     let built = built.map_err(|error| Problem::of(&error))?;
     let nearby = Nearby::of_working_folder();
     for warning in &built.warnings {
         tell(printer, warning, &built.files, &nearby);
     }
-    match built.result {
-        Ok(output) => write(printer, args, &output),
-        Err(mistakes) => Err(Problem::report(nearby.report(&mistakes, &built.files, printer.color_err()))),
-    }
+    built.result.map_err(|mistakes| Problem::report(nearby.report(&mistakes, &built.files, printer.color_err())))
 }
 
 /// Returns what is asked of a folder that somebody typed, or of one in a repository.
@@ -127,16 +133,14 @@ pub(crate) fn tell(printer: &Printer, warning: &Diagnostic, files: &FileTable, n
     }
 }
 
-fn write(printer: &Printer, args: &BuildArgs, output: &Output) -> Done {
-    match &args.output {
-        Some(folder) if folder.is_dir() => {
-            for object in &output.objects {
-                let path = folder.join(&object.file_name);
-                fs::write(&path, &output.text[object.text.clone()]).map_err(|error| unwritable(&path, &error))?;
-            }
-        }
-        Some(path) => fs::write(path, &output.text).map_err(|error| unwritable(path, &error))?,
-        None => printer.bytes(&output.text)?,
+fn write(place: &Path, output: &Output) -> Done {
+    if !place.is_dir() {
+        fs::write(place, &output.text).map_err(|error| unwritable(place, &error))?;
+        return Ok(DONE);
+    }
+    for object in &output.objects {
+        let path = place.join(&object.file_name);
+        fs::write(&path, &output.text[object.text.clone()]).map_err(|error| unwritable(&path, &error))?;
     }
     Ok(DONE)
 }

@@ -1,36 +1,26 @@
 //! Owns the world of `kustomize build`: the whole file system, as the user who asks sees it, and repositories of other addresses that kustomizations
 //! name. Bases may lie anywhere.
 
+use std::collections::HashMap;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Seek};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use plumb_source::{Cache, CacheOptions, ChartClient, FetchError, FetchOptions, Snapshot};
-use plumb_unit::{GitRef, GitSource};
+use plumb_source::Snapshot;
 use plumb_world::{Blob, BlobId, Entry, EntryKind, RelPath, Remote, RemoteTree, TreeId, World, WorldError};
+
+use super::fetched::Fetched;
 
 /// The largest file that is read.
 const MAX_FILE_BYTES: u64 = 64 << 20;
-
-/// How long all that is fetched for one build may take together: a host that never answers is not waited for once per name.
-const FETCHING: Duration = Duration::from_secs(120);
 
 /// The file system as tree 0, and repositories that were fetched as the trees behind it.
 #[derive(Default)]
 pub(crate) struct Disk {
     fetched: Mutex<Fetched>,
-}
-
-/// What was fetched of other addresses, for this build only.
-#[derive(Default)]
-struct Fetched {
-    /// Keeps the repositories; made when the first one is asked for, and gone with the build.
-    cache: Option<(tempfile::TempDir, Cache)>,
-    trees: Vec<(RemoteTree, Result<Snapshot, String>)>,
-    /// How much of [`FETCHING`] is used up.
-    spent: Duration,
+    /// Where folders lead: many files are in one, and each of them is asked about.
+    folders: Mutex<HashMap<RelPath, Option<RelPath>>>,
 }
 
 impl Disk {
@@ -40,49 +30,31 @@ impl Disk {
     fn snapshot(&self, tree: TreeId) -> Result<Option<Snapshot>, WorldError> {
         let Some(index) = tree.0.checked_sub(1) else { return Ok(None) };
         let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
-        match fetched.trees.get(index as usize) {
-            Some((_, Ok(snapshot))) => Ok(Some(snapshot.clone())),
-            _ => Err(WorldError::UnknownTree(tree)),
+        fetched.snapshot(index as usize).map(Some).ok_or(WorldError::UnknownTree(tree))
+    }
+
+    /// Returns where a folder leads, looked up once.
+    fn real_folder(&self, path: &RelPath) -> Result<Option<RelPath>, WorldError> {
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = folders.get(path) {
+            return Ok(known.clone());
         }
+        let real = canonical(path)?;
+        folders.insert(path.clone(), real.clone());
+        Ok(real)
     }
 }
 
-impl Fetched {
-    /// Fetches with what is left of the time.
-    fn within_time<T>(&mut self, fetch: impl FnOnce(&mut Self, &FetchOptions) -> Result<T, String>) -> Result<T, String> {
-        let timeout = FETCHING.saturating_sub(self.spent);
-        if timeout.is_zero() {
-            return Err(format!("all that is fetched for one build may take {} s together, and those are over", FETCHING.as_secs()));
-        }
-        let start = Instant::now();
-        let done = fetch(self, &FetchOptions { timeout, ..FetchOptions::default() });
-        self.spent += start.elapsed();
-        done
+fn canonical(path: &RelPath) -> Result<Option<RelPath>, WorldError> {
+    match fs::canonicalize(place(path)) {
+        Ok(real) => Ok(real.to_str().and_then(|real| RelPath::parse(real.trim_start_matches('/')).ok())),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(unreadable(path, &error)),
     }
+}
 
-    fn fetch(&mut self, remote: &RemoteTree, options: &FetchOptions) -> Result<Snapshot, String> {
-        if self.cache.is_none() {
-            let folder = tempfile::tempdir().map_err(|error| format!("no folder to fetch to can be made: {error}"))?;
-            let cache = Cache::open(folder.path(), CacheOptions { loopback: true, ..CacheOptions::default() });
-            self.cache = Some((folder, cache.map_err(|error| error.to_string())?));
-        }
-        let Some((_, cache)) = &self.cache else { return Err("nothing can be fetched".to_owned()) };
-        let name = &remote.reference;
-        // A name says nothing of what it is: a branch goes before a tag, as in `git fetch`.
-        let tries = match name.as_str() {
-            "" => vec![GitRef::Default],
-            _ => vec![GitRef::Branch(name.clone()), GitRef::Tag(name.clone()), GitRef::Commit(name.clone())],
-        };
-        for reference in tries {
-            let source = GitSource { url: remote.url.clone(), reference, secret: None, path: RelPath::root() };
-            match cache.fetch(&source, None, options) {
-                Ok(fetched) => return Ok(fetched.snapshot),
-                Err(FetchError::NoSuchRef { .. } | FetchError::Reference { .. }) if !name.is_empty() => {}
-                Err(error) => return Err(error.to_string()),
-            }
-        }
-        Err(format!("there is no branch, tag or commit `{name}`; push it, or name one that is there"))
-    }
+fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 /// Contents are not addressed here: nothing is kept from one run to the next.
@@ -98,15 +70,28 @@ fn unreadable(path: &RelPath, error: &std::io::Error) -> WorldError {
     WorldError::Unreadable { path: path.clone(), why: error.to_string() }
 }
 
+/// Reads a file into the memory that it stays in.
+fn content(mut opened: fs::File, size: usize) -> std::io::Result<Arc<[u8]>> {
+    let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, size).collect();
+    let is_read = Arc::get_mut(&mut bytes).is_some_and(|room| opened.read_exact(room).is_ok());
+    if is_read && opened.read(&mut [0])? == 0 {
+        return Ok(bytes);
+    }
+    // It is not as large as it says, as those of `/proc`, or changes at this moment.
+    opened.rewind()?;
+    let mut bytes = Vec::new();
+    opened.take(MAX_FILE_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes.into())
+}
+
 impl World for Disk {
     fn file(&self, tree: TreeId, path: &RelPath) -> Result<Option<Blob>, WorldError> {
-        use std::io::Read;
         if let Some(snapshot) = self.snapshot(tree)? {
             return snapshot.file(path);
         }
         let opened = match fs::File::open(place(path)) {
             Ok(opened) => opened,
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(None),
+            Err(error) if is_absent(&error) => return Ok(None),
             Err(error) => return Err(unreadable(path, &error)),
         };
         let about = opened.metadata().map_err(|error| unreadable(path, &error))?;
@@ -119,30 +104,20 @@ impl World for Disk {
         if about.len() > MAX_FILE_BYTES {
             return Err(WorldError::TooLarge { path: path.clone(), size: about.len(), limit: MAX_FILE_BYTES });
         }
-        let mut bytes = Vec::with_capacity(about.len() as usize);
-        opened.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
-        Ok(Some(Blob { id: nothing(), bytes: bytes.into() }))
+        let bytes = content(opened, about.len() as usize).map_err(|error| unreadable(path, &error))?;
+        Ok(Some(Blob { id: nothing(), bytes }))
     }
 
     fn remote_tree(&self, remote: &RemoteTree) -> Remote<TreeId> {
-        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = fetched.trees.iter().position(|(known, _)| known == remote);
-        let index = known.unwrap_or_else(|| {
-            let snapshot = fetched.within_time(|fetched, options| fetched.fetch(remote, options));
-            fetched.trees.push((remote.clone(), snapshot));
-            fetched.trees.len() - 1
-        });
-        match &fetched.trees[index].1 {
-            Ok(_) => Remote::Here(TreeId(u32::try_from(index + 1).unwrap_or(u32::MAX))),
-            Err(why) => Remote::Denied(why.clone()),
+        match self.fetched.lock().unwrap_or_else(PoisonError::into_inner).tree(remote) {
+            Ok(index) => Remote::Here(TreeId(u32::try_from(index + 1).unwrap_or(u32::MAX))),
+            Err(why) => Remote::Denied(why),
         }
     }
 
     fn remote_file(&self, url: &str) -> Remote<Blob> {
-        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
-        let file = fetched.within_time(|_, options| ChartClient::default().archive(url, None, options).map_err(|error| error.to_string()));
-        match file {
-            Ok(file) => Remote::Here(Blob { id: nothing(), bytes: file.bytes.into() }),
+        match self.fetched.lock().unwrap_or_else(PoisonError::into_inner).file(url) {
+            Ok(bytes) => Remote::Here(Blob { id: nothing(), bytes: bytes.into() }),
             Err(why) => Remote::Denied(why),
         }
     }
@@ -151,9 +126,14 @@ impl World for Disk {
         if let Some(snapshot) = self.snapshot(tree)? {
             return snapshot.real_path(path, &mut Vec::new());
         }
-        match fs::canonicalize(place(path)) {
-            Ok(real) => Ok(real.to_str().and_then(|real| RelPath::parse(real.trim_start_matches('/')).ok())),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        match fs::symlink_metadata(place(path)) {
+            Ok(about) if about.is_dir() => self.real_folder(path),
+            Ok(about) if !about.is_symlink() => match path.parent() {
+                Some(folder) => Ok(self.real_folder(&folder)?.and_then(|real| real.join(path.name()).ok())),
+                None => canonical(path),
+            },
+            Ok(_) => canonical(path),
+            Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(unreadable(path, &error)),
         }
     }

@@ -3,6 +3,7 @@
 mod args;
 mod build;
 mod disk;
+mod fetched;
 mod nearby;
 
 use std::ffi::OsString;

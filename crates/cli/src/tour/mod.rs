@@ -62,8 +62,7 @@ fn show(printer: &Printer, folder: &Path, number: usize, stop: &Stop) -> Result<
     wait(printer, "Enter runs it");
     let plumb = std::env::current_exe().map_err(|error| Problem::new(format!("this program does not know where it is: {error}")))?;
     let output = Command::new(&plumb).args(stop.command).current_dir(folder).output().map_err(|error| unusable(&plumb, &error))?;
-    printer.bytes(&output.stderr)?;
-    printer.bytes(&output.stdout)?;
+    printer.parts(|part| [&output.stderr, &output.stdout].into_iter().for_each(|text| part(text)))?;
     printer.data(&format!("\nLook at: {}\nThe fix: {}\n", stop.look, stop.fix))?;
     wait(printer, "Enter goes on");
     Ok(())

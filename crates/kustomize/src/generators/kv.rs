@@ -75,8 +75,8 @@ impl<'a> Source<'_, 'a> {
     fn file(&self, source: Placed<'a>) -> Outcome<Pair<'a>> {
         let (key, path) = self.file_source(source)?;
         let file = self.loader.file(self.run, path)?;
-        let place = whole(file.id, file.bytes.len());
-        Ok(Pair { key, value: file.bytes.to_vec(), place, origin: self.origin(place, source.place) })
+        let place = whole(file.id, file.bytes().len());
+        Ok(Pair { key, value: file.bytes().to_vec(), place, origin: self.origin(place, source.place) })
     }
 
     /// Splits `[key=]path`.
@@ -99,7 +99,7 @@ impl<'a> Source<'_, 'a> {
         let file = self.loader.file(self.run, path)?;
         let mut pairs = Vec::new();
         let mut at = 0;
-        for (number, whole_line) in file.bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        for (number, whole_line) in file.bytes().split_inclusive(|byte| *byte == b'\n').enumerate() {
             let line = whole_line.strip_suffix(b"\n").unwrap_or(whole_line);
             let span = span(file.id, at, at + line.len());
             at += whole_line.len();

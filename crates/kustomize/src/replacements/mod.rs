@@ -45,7 +45,7 @@ pub(crate) fn load<'a>(replacements: Vec<Replacement<'a>>, loader: &Loader, run:
             return Err(mistake.hint("Move what is written here to the file, or take `path` out.").into());
         }
         let file = loader.file(run, replacement.path)?;
-        let text = String::from_utf8_lossy(&file.bytes).into_owned();
+        let text = String::from_utf8_lossy(&file.bytes()).into_owned();
         match run.texts.read(file.id, text.into()).documents().next() {
             Some(Ok(document)) if document.root().kind() == plumb_yaml::Kind::Map || document.root().kind() == plumb_yaml::Kind::List => {
                 Replacement::read_file(run, View::Written(document.root()))

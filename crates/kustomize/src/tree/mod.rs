@@ -15,4 +15,4 @@ pub(crate) use scalar::{Meaning, Scalar, Tag, is_yaml11_text};
 pub(crate) use text::node_text;
 pub(crate) use texts::{Origin, Stamp, Texts};
 pub(crate) use view::{Key, Kind, View};
-pub(crate) use write::{write_json, write_yaml};
+pub(crate) use write::{check_yaml, write_json, write_yaml, write_yaml_in_parts};

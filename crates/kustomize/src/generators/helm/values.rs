@@ -82,7 +82,7 @@ impl Values {
     fn add(&mut self, file: File, run: &Run<'_>) {
         let name = run.texts.path(file.id).map_or_else(|| "values.yaml".to_owned(), |path| path.to_string());
         self.names.insert(name.clone(), file.id);
-        self.files.push(ValuesFile { name, content: file.bytes, secret: false });
+        self.files.push(ValuesFile { name, content: file.bytes(), secret: false });
     }
 
     fn add_made<'a>(&mut self, node: &Node<'a>, args: &HelmChart<'a>, chart: &RelPath, run: &Run<'a>) -> Outcome<()> {
