@@ -71,6 +71,7 @@ impl<'a> Target<'a> {
     pub(crate) fn build(&self, given: Resources<'a>, run: &Run<'a>) -> Outcome<Resources<'a>> {
         let mut gathered = self.gather(Gathered { resources: given, ..Gathered::default() }, run)?;
         run.check_limits(None)?;
+        check_names(&gathered.resources, run)?;
         hash::apply(&mut gathered.resources, run)?;
         names::follow(&gathered.config.name_reference, &mut gathered.resources, run)?;
         vars::resolve(&gathered.vars, &gathered.config.var_reference, &mut gathered.resources, run)?;
@@ -273,6 +274,21 @@ fn first_document<'a>(stream: &'a Stream, file: FileId) -> Outcome<Option<View<'
 fn kind_mistake(message: String, place: Option<Span>, hint: &str) -> Failure {
     let mistake: Diagnostic = wrong("component", message, place).hint(hint);
     mistake.into()
+}
+
+/// Refuses objects that steps took the kind or name from, also for a time: kustomize keeps what objects were called in lists of equal length, where an
+/// empty name is left out, and panics when it reads them.
+fn check_names<'a>(resources: &Resources<'a>, run: &Run<'a>) -> Outcome<()> {
+    let there = resources.iter().filter(|resource| !resource.view().is_null_or_empty());
+    all(there.map(|resource| {
+        check(resource.view(), run)?;
+        if resource.previous.iter().any(|was| was.name.is_empty() || was.kind.is_empty()) {
+            let mistake = wrong("object", "this object had no name or no kind between two steps", run.texts.place(resource.view()));
+            return Err(mistake.hint("Let no patch take them away.").into());
+        }
+        Ok(())
+    }))
+    .map(drop)
 }
 
 /// Leaves out objects that are for here only. Those that steps took the kind or name from are mistakes by now (`DropLocalNodes`).

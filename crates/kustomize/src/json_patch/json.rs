@@ -44,7 +44,8 @@ pub(super) fn through_json<'a>(view: View<'_, 'a>, texts: &'a Texts, depth: usiz
             Ok((!is_same).then(|| Node::scalar(found).stamped(texts.history(view))))
         }
         Kind::List => {
-            let mut changed: Option<Node<'a>> = None;
+            // No brackets are left, which decides what a value that is added later without a text comes to.
+            let mut changed: Option<Node<'a>> = view.is_flow().then(|| view.to_node());
             for (index, item) in view.items().enumerate() {
                 if let Some(item) = through_json(item, texts, depth + 1)?
                     && let Some(place) =
@@ -53,10 +54,11 @@ pub(super) fn through_json<'a>(view: View<'_, 'a>, texts: &'a Texts, depth: usiz
                     *place = item;
                 }
             }
-            Ok(changed)
+            Ok(changed.map(|node| node.in_block(texts)))
         }
         Kind::Map => {
-            let mut changed: Option<Node<'a>> = None;
+            // No brackets are left, which decides what a value that is added later without a text comes to.
+            let mut changed: Option<Node<'a>> = view.is_flow().then(|| view.to_node());
             for (index, (key, value)) in view.fields().enumerate() {
                 if !key.is_text && depth > 0 {
                     return Err("json: unsupported type: map[interface {}]interface {}".to_owned());
@@ -68,7 +70,7 @@ pub(super) fn through_json<'a>(view: View<'_, 'a>, texts: &'a Texts, depth: usiz
                     field.value = value;
                 }
             }
-            Ok(changed)
+            Ok(changed.map(|node| node.in_block(texts)))
         }
     }
 }

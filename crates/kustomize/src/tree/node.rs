@@ -140,6 +140,14 @@ impl<'a> Node<'a> {
         &mut self.value
     }
 
+    /// Returns a list or map as if it were written without brackets; what is below stays as it is.
+    #[must_use]
+    pub(crate) fn in_block(mut self, texts: &'a Texts) -> Self {
+        self.open(texts);
+        self.flow = false;
+        self
+    }
+
     /// Returns the entries of a map to be changed; nothing for others.
     pub(crate) fn fields_mut(&mut self, texts: &'a Texts) -> Option<&mut Vec<Field<'a>>> {
         if self.kind() != Kind::Map {
