@@ -308,8 +308,7 @@ fn nested_documents_have_a_limit() {
     let halves = format!("kind: A\nmetadata: {{name: a}}\nx: &x {}\ny: {}*x{}\n", nested(200), "[".repeat(200), "]".repeat(200));
     refused(over("", &[("app/a.yaml", &halves)]), &told);
     let value = nested(120).replace('x', "1");
-    let grow: String =
-        (1..5).map(|at| format!("- {{op: add, path: {}/-, value: {value}}}\n", format!("/data{}", "/0".repeat(119 * at)))).collect();
+    let grow: String = (1..5).map(|at| format!("- {{op: add, path: /data{}/-, value: {value}}}\n", "/0".repeat(119 * at))).collect();
     let first = format!("- {{op: add, path: /data, value: {}}}\n", nested(120).replace('x', ""));
     let patch =
         format!("patches:\n- target: {{name: a}}\n  patch: |-\n    {}\n", format!("{first}{grow}").trim_end().replace('\n', "\n    "));
