@@ -1,5 +1,7 @@
 //! Owns the tests of `kustomize` steps that take the objects of another step.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
