@@ -48,7 +48,7 @@ pub(crate) async fn run(printer: &Printer, global: &Global, command: &Command) -
         Command::Approve(args) => remote.approve(args).await,
         Command::Delete(args) => remote.delete(args).await,
         // `main` carries these out by itself.
-        Command::Serve(_) | Command::Explain(_) | Command::Helm(_) => Ok(DONE),
+        Command::Serve(_) | Command::Explain(_) | Command::Helm(_) | Command::Kustomize(_) => Ok(DONE),
     }
 }
 
