@@ -1,4 +1,5 @@
-//! Owns the named limits of a build, and counting against those that hold for all of it. Each has a test that reaches it (`tests/kustomize/hostile.rs`).
+//! Owns the named limits of a build, and counting against those that hold for all of it. `tests/kustomize/hostile.rs` reaches all but three of them:
+//! `MAX_CHANGES`, `MAX_OUTPUT_BYTES` and `MAX_CHART_DEPTH`.
 //!
 //! Where the real kustomize would go on until memory or time are used up, a build here ends with an error that names its limit.
 
