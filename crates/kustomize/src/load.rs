@@ -254,9 +254,7 @@ impl Loader {
 
     fn missing(&self, run: &Run<'_>, path: Placed<'_>, full: &RelPath) -> Failure {
         if path.text.contains("://") || crate::metadata::is_repository(path.text) {
-            return wrong("remote", format!("'{}' is remote, and is not fetched in a build", path.text), path.place)
-                .hint("Keep a copy of it beside the kustomization, so that a build depends on nothing but its source.")
-                .into();
+            return not_fetched(path);
         }
         let diagnostic = wrong("missing-file", format!("'{}' is neither a file nor a folder", path.text), path.place);
         let names: Vec<String> = full

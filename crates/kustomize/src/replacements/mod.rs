@@ -80,6 +80,9 @@ fn ids_of<'a>(resource: &Resource<'a>, run: &Run<'a>) -> Vec<Id<'a>> {
     std::iter::once(resource.id(run)).chain(resource.previous_ids(run)).collect()
 }
 
+/// How many of those are noted who had a hand in a value before it was put elsewhere.
+const MAX_HANDS: usize = 16;
+
 /// What is put into targets.
 struct Value<'a> {
     node: Node<'a>,
@@ -145,7 +148,7 @@ fn value_of<'a>(replacement: &Replacement<'a>, list: &[Resource<'a>], ids: &[Vec
             None => mistake.into(),
         });
     };
-    let places = run.texts.chain(found).into_iter().filter_map(|stamp| stamp.place).collect();
+    let places = hands(found, run);
     match source.options.filter(|options| !options.delimiter.is_empty()) {
         Some(options) => Ok(Value { node: part_of(found, &options, source, run)?, places, lives_in: None }),
         None => Ok(Value { node: found.to_node(), places, lives_in: Some((at, parts)) }),
@@ -320,6 +323,18 @@ fn joined(old: &str, part: &str, options: &FieldOptions<'_>) -> String {
         },
     }
     parts.join(options.delimiter)
+}
+
+/// Returns the places of those who had a hand in a value, the last one first, each once. A value may have come from where it goes to: without an end to
+/// it, what is noted would double with each replacement.
+fn hands(view: View<'_, '_>, run: &Run<'_>) -> Vec<Span> {
+    let mut places = Vec::new();
+    for place in run.texts.chain(view).into_iter().filter_map(|stamp| stamp.place) {
+        if places.len() < MAX_HANDS && !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    places
 }
 
 /// Replaces a node and notes both: the field it was taken from, and the replacement.

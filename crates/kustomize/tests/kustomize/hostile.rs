@@ -88,7 +88,7 @@ fn nothing_outside_of_the_tree_is_read() {
             ("a/../../../x", "leaves its source"),
             ("..\\..\\x", "has a character that no path here may have"),
             ("%2e%2e/%2e%2e/x", "is neither a file nor a folder"),
-            ("file:///etc/passwd", "is not fetched in a build"),
+            ("file:///etc/passwd", "is at another address"),
         ] {
             let fields = field.replace('@', path);
             refused(of(&[("app/kustomization.yaml", &fields), ("x", "secret: 1\n")]), told);
@@ -173,7 +173,7 @@ fn remote_kustomizations_are_not_fetched() {
         "https://example.org/org/repo.git//folder?ref=v1",
     ] {
         for field in ["resources", "components", "bases"] {
-            refused(of(&[("app/kustomization.yaml", &format!("{field}: ['{url}']"))]), "is not fetched in a build");
+            refused(of(&[("app/kustomization.yaml", &format!("{field}: ['{url}']"))]), "is at another address");
         }
     }
 }
