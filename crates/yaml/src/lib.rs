@@ -61,6 +61,6 @@ pub use names::Sym;
 pub use resolve::is_float;
 pub use stream::{Document, Duplicate, Entries, Entry, Items, Memory, NodeId, NodeRef, Scalar, Stream, parse, parse_str};
 pub use token::Style;
-pub use write::{Dialect, Emitter};
+pub use write::{Dialect, Emitter, base64_lines};
 pub use write_order::{compare_keys, sort_keys};
 pub use write_tree::{float_text, float_text_by_json, quoted, str_by_json, text_by_json, to_yaml, write_node};

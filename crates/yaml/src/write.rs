@@ -411,8 +411,8 @@ impl Emitter {
     }
 }
 
-/// Base64 as go-yaml writes it: in lines if it is long.
-fn base64_lines(bytes: &[u8]) -> String {
+/// Returns bytes in base64 as go-yaml and kyaml write it: in lines of 70 if it is that long.
+pub fn base64_lines(bytes: &[u8]) -> String {
     const LINE: usize = 70;
     let whole = plumb_go::base64::encode(bytes);
     if whole.len() < LINE {

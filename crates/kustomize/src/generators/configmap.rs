@@ -16,7 +16,7 @@ pub(crate) fn configmap<'a>(args: &GeneratorArgs<'a>, loader: &Loader, run: &Run
     for pair in kv::pairs(args, BY, loader, run)? {
         let (field, text) = match String::from_utf8(pair.value) {
             Ok(text) => ("data", text),
-            Err(error) => ("binaryData", kv::base64_lines(error.as_bytes())),
+            Err(error) => ("binaryData", plumb_yaml::base64_lines(error.as_bytes())),
         };
         let root = node.view().origin();
         if let Some(map) = node.get_or_insert(field, Kind::Map, root, run.texts) {

@@ -137,21 +137,3 @@ fn span(file: FileId, start: usize, end: usize) -> Option<Span> {
 fn unquoted(text: &str) -> &str {
     ['"', '\''].into_iter().find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote)).unwrap_or(text)
 }
-
-/// Base64 as kyaml writes it: in lines of 70 if it is that long.
-pub(super) fn base64_lines(bytes: &[u8]) -> String {
-    const LINE: usize = 70;
-    let whole = plumb_go::base64::encode(bytes);
-    if whole.len() < LINE {
-        return whole;
-    }
-    let mut lines = String::with_capacity(whole.len() + whole.len() / LINE + 1);
-    let mut rest = whole.as_str();
-    while !rest.is_empty() {
-        let (line, more) = rest.split_at(LINE.min(rest.len()));
-        lines.push_str(line);
-        lines.push('\n');
-        rest = more;
-    }
-    lines
-}

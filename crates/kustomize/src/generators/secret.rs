@@ -27,7 +27,7 @@ pub(crate) fn secret<'a>(args: &GeneratorArgs<'a>, loader: &Loader, run: &Run<'a
         if let Some(place) = pair.place {
             run.texts.hide(place);
         }
-        let text = run.texts.keep(kv::base64_lines(&pair.value));
+        let text = run.texts.keep(plumb_yaml::base64_lines(&pair.value));
         if let Some(map) = node.get_mut("data", run.texts) {
             map.set(pair.key, value(text, pair.origin), run.texts);
         }
