@@ -13,7 +13,6 @@ use serde_json::Value;
 
 use crate::files::{self, blame};
 use crate::limits::MAX_FOLDER_DEPTH;
-use crate::path_in_tree;
 use crate::queries::{Questions, Release};
 use crate::run::{Run, Taken};
 
@@ -216,7 +215,7 @@ impl Run<'_> {
 
     /// Reads a chart: a folder or an archive of a source.
     fn chart(&mut self, step: &HelmStep) -> Result<Option<Chart>, WorldError> {
-        let Some((from, path)) = self.place(&step.source, &step.chart) else { return Ok(None) };
+        let Some((from, path)) = self.place(&step.source, &step.chart).map(|(from, path)| (from.tree, path)) else { return Ok(None) };
         let wrong = |message: String| Diagnostic::error("chart", message);
         let nothing = format!("there is no chart at `{path}` in source `{}` at {}", step.source, self.trees[&step.source].revision);
         let files = match self.world.list(from, &path) {
@@ -352,7 +351,7 @@ impl Run<'_> {
     }
 
     fn values_files(&mut self, source: &Arc<str>, path: &RelPath, optional: bool, values: &mut Vec<ValuesFile>) -> Result<(), WorldError> {
-        let Some((tree, path)) = self.place(source, path) else { return Ok(()) };
+        let Some((tree, path)) = self.place(source, path).map(|(from, path)| (from.tree, path)) else { return Ok(()) };
         let paths = if path.name().contains(['*', '?', '[']) { self.matching(tree, &path)? } else { vec![path.clone()] };
         let mut some = false;
         for path in paths {
@@ -436,24 +435,6 @@ impl Run<'_> {
             self.diagnostics.push(Diagnostic::error("no-values", format!("{at} has no key `{key}` that holds values")));
         }
         Some(ValuesFile { name: format!("{at}, {key}"), content: content?.into(), secret: kind == ValuesObject::Secret })
-    }
-
-    /// Returns the tree of a source and what a path of the step means in it.
-    fn place(&mut self, source: &Arc<str>, path: &RelPath) -> Option<(plumb_world::TreeId, RelPath)> {
-        let path = match path_in_tree(self.unit, source, path) {
-            Ok(path) => path,
-            Err(diagnostic) => {
-                self.diagnostics.push(diagnostic);
-                return None;
-            }
-        };
-        match self.trees.get(source) {
-            Some(tree) => Some((tree.tree, path)),
-            None => {
-                self.diagnostics.push(Diagnostic::error("unknown-source", format!("source `{source}` has no revision yet")));
-                None
-            }
-        }
     }
 
     /// Reads a file of a source into the table; what cannot be read is a diagnostic.

@@ -7,10 +7,9 @@ use plumb_gotemplate::Host;
 use plumb_helm::Capabilities;
 use plumb_kustomize::{Built, Charts, Options, Output, Reorder, Request};
 use plumb_manifest::Role;
-use plumb_world::{Diagnostic, RelPath, SourceFile, Span, WorldError};
+use plumb_world::{RelPath, SourceFile, Span, WorldError};
 
 use crate::helm::served;
-use crate::path_in_tree;
 use crate::queries::{Questions, Release};
 use crate::run::{Run, Taken};
 
@@ -39,17 +38,7 @@ impl Run<'_> {
     pub(crate) fn kustomize(&mut self, alias: &Arc<str>, path: &RelPath, after: Option<&str>) -> Result<(), WorldError> {
         let before = self.errors();
         let given = after.map(|step| self.take_kept(step)).unwrap_or_default();
-        let path = match path_in_tree(self.unit, alias, path) {
-            Ok(path) => path,
-            Err(diagnostic) => {
-                self.diagnostics.push(diagnostic);
-                return Ok(());
-            }
-        };
-        let Some(source) = self.trees.get(alias) else {
-            self.diagnostics.push(Diagnostic::error("unknown-source", format!("source `{alias}` has no revision yet")));
-            return Ok(());
-        };
+        let Some((source, path)) = self.place(alias, path) else { return Ok(()) };
         if before > 0 && after.is_some() {
             // What the step before came to is not all there: what is wrong with it is said already.
             return Ok(());

@@ -6,23 +6,12 @@ use plumb_manifest::Role;
 use plumb_world::{Diagnostic, RelPath, Severity, WorldError};
 
 use crate::files;
-use crate::path_in_tree;
 use crate::run::{Run, Taken};
 
 impl Run<'_> {
     /// Runs one `plain` step.
     pub(crate) fn plain(&mut self, alias: &Arc<str>, path: &RelPath) -> Result<(), WorldError> {
-        let path = match path_in_tree(self.unit, alias, path) {
-            Ok(path) => path,
-            Err(diagnostic) => {
-                self.diagnostics.push(diagnostic);
-                return Ok(());
-            }
-        };
-        let Some(source) = self.trees.get(alias) else {
-            self.diagnostics.push(Diagnostic::error("unknown-source", format!("source `{alias}` has no revision yet")));
-            return Ok(());
-        };
+        let Some((source, path)) = self.place(alias, path) else { return Ok(()) };
         let listing = files::list(self.world, source.tree, &path)?;
         let failed = listing.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
         self.diagnostics.extend(listing.diagnostics);

@@ -16,7 +16,7 @@ use crate::files::Reader;
 use crate::limits::{MAX_COLLECTED, MAX_DIAGNOSTICS, MAX_LIST_DEPTH, MAX_OBJECTS};
 use crate::object::{Draft, Inherited, draft, settle};
 use crate::queries::{Asked, Questions};
-use crate::{Built, Request, SourceTree};
+use crate::{Built, Request, SourceTree, path_in_tree};
 
 /// How many unanswered questions a warning names.
 const SHOWN_NEEDS: usize = 5;
@@ -56,6 +56,22 @@ pub(crate) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
+    /// Returns the tree of a source and what a path of a step means in it.
+    pub(crate) fn place(&mut self, source: &Arc<str>, path: &RelPath) -> Option<(&'a SourceTree, RelPath)> {
+        let path = match path_in_tree(self.unit, source, path) {
+            Ok(path) => path,
+            Err(diagnostic) => {
+                self.diagnostics.push(diagnostic);
+                return None;
+            }
+        };
+        let tree = self.trees.get(source);
+        if tree.is_none() {
+            self.diagnostics.push(Diagnostic::error("unknown-source", format!("source `{source}` has no revision yet")));
+        }
+        Some((tree?, path))
+    }
+
     pub(crate) fn new(world: &'a dyn World, request: &'a Request<'_>, schema: &'a Schema) -> Self {
         Self {
             world,

@@ -10,33 +10,9 @@ use plumb_manifest::{Moment, Role};
 use plumb_schema::Schema;
 use plumb_suite::MemoryWorld;
 use plumb_unit::{HelmStep, SetKind, Step, StepKind, Unit, ValuesLayer, ValuesObject};
-use plumb_world::{Answer, Blob, Entry, Need, RelPath, TreeId, World, WorldError};
+use plumb_world::{Answer, AnsweredWorld, Known, Need, RelPath, TreeId, World};
 
 const CHART: (&str, &str) = ("chart/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\n");
-
-/// A world with answers.
-struct Answering<'w> {
-    world: &'w MemoryWorld,
-    known: BTreeMap<Need, Answer>,
-}
-
-impl World for Answering<'_> {
-    fn file(&self, tree: TreeId, path: &RelPath) -> Result<Option<Blob>, WorldError> {
-        self.world.file(tree, path)
-    }
-
-    fn list(&self, tree: TreeId, path: &RelPath) -> Result<Option<Vec<Entry>>, WorldError> {
-        self.world.list(tree, path)
-    }
-
-    fn real_path(&self, tree: TreeId, path: &RelPath) -> Result<Option<RelPath>, WorldError> {
-        self.world.real_path(tree, path)
-    }
-
-    fn ask(&self, need: &Need) -> Answer {
-        self.known.get(need).cloned().unwrap_or(Answer::Later)
-    }
-}
 
 fn step() -> HelmStep {
     HelmStep {
@@ -118,8 +94,8 @@ fn what_a_chart_asks_is_gathered_answered_and_taken() {
     );
     let files = [CHART, ("chart/templates/config.yaml", template.as_str())];
     let (memory, tree) = MemoryWorld::of(&files);
-    let mut world = Answering { world: &memory, known: BTreeMap::new() };
-    let first = run(&world, tree, step());
+    let mut known = Known::new();
+    let first = run(&AnsweredWorld { world: &memory, known: &known }, tree, step());
     let wanted: Vec<String> = first.needs.iter().map(ToString::to_string).collect();
     assert_eq!(
         wanted,
@@ -141,9 +117,9 @@ fn what_a_chart_asks_is_gathered_answered_and_taken() {
             Need::Release => br#"{"revision": 3, "upgrade": true}"#.to_vec(),
             Need::Certificate { .. } => panic!("no certificate is asked for"),
         };
-        world.known.insert(need.clone(), Answer::Known(answer.into()));
+        known.insert(need.clone(), Answer::Known(answer.into()));
     }
-    let second = run(&world, tree, step());
+    let second = run(&AnsweredWorld { world: &memory, known: &known }, tree, step());
     assert!(second.needs.is_empty());
     let data = data(&second);
     assert_eq!(
@@ -163,7 +139,7 @@ fn editing_a_chart_asks_for_the_same_randomness() {
             ("chart/templates/_p.tpl", "{{ define \"p\" }}{{ randAlphaNum 8 }}{{ end }}"),
         ];
         let (memory, tree) = MemoryWorld::of(&files);
-        let built = run(&Answering { world: &memory, known: BTreeMap::new() }, tree, step());
+        let built = run(&AnsweredWorld { world: &memory, known: &Known::new() }, tree, step());
         built.needs.into_iter().filter(Need::is_kept).collect::<Vec<_>>()
     };
     let before = needs(&config("  p: {{ randAlphaNum 8 }}\n  q: {{ include \"p\" . }}\n"));
@@ -193,16 +169,16 @@ fn values_of_a_secret_make_what_carries_them_secret() {
     let layer = ValuesLayer::Object { kind: ValuesObject::Secret, name: "db".to_owned(), key: "values.yaml".to_owned(), optional: false };
     let step = HelmStep { values: vec![layer], ..step() };
     let (memory, tree) = MemoryWorld::of(&files);
-    let mut world = Answering { world: &memory, known: BTreeMap::new() };
-    let needs = run(&world, tree, step.clone()).needs;
+    let mut known = Known::new();
+    let needs = run(&AnsweredWorld { world: &memory, known: &known }, tree, step.clone()).needs;
     let need = needs.iter().find(|need| matches!(need, Need::Object(_))).unwrap().clone();
     assert_eq!(need.to_string(), "Secret (v1) team-a/db");
     // password: hunter2
-    world.known.insert(need.clone(), Answer::Known(br#"{"data": {"values.yaml": "cGFzc3dvcmQ6IGh1bnRlcjI="}}"#.as_slice().into()));
+    known.insert(need.clone(), Answer::Known(br#"{"data": {"values.yaml": "cGFzc3dvcmQ6IGh1bnRlcjI="}}"#.as_slice().into()));
     for need in needs.iter().filter(|other| **other != need) {
-        world.known.insert(need.clone(), Answer::Absent);
+        known.insert(need.clone(), Answer::Absent);
     }
-    let built = run(&world, tree, step.clone());
+    let built = run(&AnsweredWorld { world: &memory, known: &known }, tree, step.clone());
     let manifests = built.result.as_ref().unwrap();
     assert_eq!(manifests[0].value()["data"]["p"], "HUNTER2");
     assert_eq!((manifests[0].sensitive, manifests[1].sensitive), (true, false));
@@ -211,8 +187,8 @@ fn values_of_a_secret_make_what_carries_them_secret() {
         (Answer::Denied("forbidden".to_owned()), "Secret team-a/db may not be read: forbidden"),
         (Answer::Known(b"{}".as_slice().into()), "Secret team-a/db has no key `values.yaml` that holds values"),
     ] {
-        world.known.insert(need.clone(), answer);
-        assert_eq!(errors(&run(&world, tree, step.clone())), [message]);
+        known.insert(need.clone(), answer);
+        assert_eq!(errors(&run(&AnsweredWorld { world: &memory, known: &known }, tree, step.clone())), [message]);
     }
 }
 
